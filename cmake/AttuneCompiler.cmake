@@ -1,0 +1,40 @@
+# Language level, warnings, sanitizers, ccache and mold: one place for every compiler setting.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+
+option(ATTUNE_DCHECKS "Check preconditions of hot loops (ATTUNE_DCHECK)" OFF)
+set(ATTUNE_SANITIZE "" CACHE STRING "Value of -fsanitize, empty for none")
+
+add_library(attune_options INTERFACE)
+target_compile_options(attune_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-unused-parameter
+  -fno-fast-math -ffp-contract=off)
+target_include_directories(attune_options INTERFACE "${CMAKE_SOURCE_DIR}/src")
+if(ATTUNE_DCHECKS)
+  target_compile_definitions(attune_options INTERFACE ATTUNE_DCHECKS=1)
+endif()
+if(ATTUNE_FUZZ)
+  target_compile_options(attune_options INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+  target_link_options(attune_options INTERFACE -fsanitize=address,undefined)
+elseif(ATTUNE_SANITIZE)
+  target_compile_options(attune_options INTERFACE -fsanitize=${ATTUNE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(attune_options INTERFACE -fsanitize=${ATTUNE_SANITIZE})
+endif()
+
+find_program(ATTUNE_CCACHE ccache)
+if(ATTUNE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${ATTUNE_CCACHE})
+endif()
+find_program(ATTUNE_MOLD mold)
+if(ATTUNE_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+find_package(Threads REQUIRED)
