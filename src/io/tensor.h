@@ -1,0 +1,51 @@
+// What model files have in common: named tensors over mapped bytes.
+//
+// A TensorView is made in one place (`make_tensor_view`), which checks that shape, type and byte range agree; nothing else makes one, so
+// code that holds a view may read `data` without further checks (unless the file shrinks on disk: MappedFile::changed).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/dtype.h"
+
+namespace attune::io {
+
+/// A dense tensor, outermost dimension first: a matrix y = x W^T has shape [out, in]. Rows are whole blocks of `dtype`.
+struct TensorView {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;       ///< 0 to 4 dimensions, each at least 1; [] is a scalar
+  std::span<const std::byte> data;  ///< exactly num_rows() * row_bytes(dtype, row_size())
+
+  int64_t row_size() const noexcept { return shape.empty() ? 1 : shape.back(); }
+  int64_t num_rows() const noexcept;
+  int64_t num_elements() const noexcept { return num_rows() * row_size(); }
+};
+
+/// The only maker of views: checks dims (1 to 2^40 each, product checked), whole blocks, and that [offset, offset + size) lies in
+/// `bytes`. Throws kCorruptData: "[FILE] tensor NAME: ...expected...found...".
+TensorView make_tensor_view(std::string_view file, std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> bytes,
+                            uint64_t offset, uint64_t size);
+
+/// A set of named tensors, whatever the file format. Keeps its files mapped. Thread-safe.
+class TensorSource {
+ public:
+  virtual ~TensorSource() = default;
+  /// Null if absent.
+  virtual const TensorView* find(std::string_view name) const noexcept = 0;
+  /// In file order.
+  virtual const std::vector<TensorView>& tensors() const noexcept = 0;
+  /// Throws kNotFound naming file and tensor.
+  const TensorView& get(std::string_view name) const;
+  /// For messages.
+  virtual std::string description() const = 0;
+  /// True if a mapped file shrank or grew since it was opened.
+  virtual bool changed() const noexcept = 0;
+};
+
+}  // namespace attune::io

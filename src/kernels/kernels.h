@@ -1,0 +1,72 @@
+// CPU operators of the engine, one implementation per instruction set, chosen at run time.
+//
+// Contract of every operator (design idea 10): an output row's bits depend on its own inputs, the sizes and the instruction set, never on
+// how many other rows are computed in the same call, on the range split among threads, or on addresses. So one fixed reduction order a row.
+// All pointers may be unaligned; inputs and outputs do not overlap unless said. Preconditions are ATTUNE_DCHECKs; nothing throws.
+// Files kernels/*/..._avx2.cpp and ..._avx512.cpp are compiled for that set and define only their own uniquely named functions.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "core/dtype.h"
+
+namespace attune::kernels {
+
+enum class Isa { kScalar, kAvx2, kAvx512 };
+std::string_view isa_name(Isa isa) noexcept;  // "scalar", "avx2", "avx512"
+
+/// Activations quantised to int8 for `gemm_q8`: per row, n values in blocks of 32 with one float scale each (scale = max|x| / 127,
+/// q = round-to-nearest-even(x / scale); an all-zero block has scale 0) and what the kernels need beside them (block sums).
+/// n is a multiple of 32. The layout belongs to this header's implementation; callers only allocate q8_row_bytes(n) a row.
+int64_t q8_row_bytes(int64_t n) noexcept;
+
+enum class KvType { kF32, kF16 };
+
+struct Ops {
+  Isa isa;
+
+  /// dst[0..n) = exact values of one row of `dtype`. n is whole blocks.
+  void (*dequantize_row)(DType dtype, const void* src, float* dst, int64_t n) noexcept;
+
+  /// One row of n floats to the Q8 activation layout.
+  void (*quantize_q8)(const float* x, int64_t n, void* q8_row) noexcept;
+
+  /// y[t * ldy + r] = sum_k W[r, k] * x[t, k] for r in [0, num_rows), t in [0, num_x). W: rows of `dtype`, row r at w + r * row_bytes(dtype, n).
+  /// x: num_x Q8 rows (q8_row_bytes(n) apart). Integer sums are exact inside a block; blocks are added in one fixed order of floats.
+  /// Every DType is accepted (F32, F16, BF16 weights: dequantised against the dequantised activations).
+  void (*gemm_q8)(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept;
+
+  /// The same in float: weights dequantised exactly, x [num_x, n] floats (ldx apart). The reference arithmetic (`--compute f32`).
+  void (*gemm_f32)(DType dtype, const void* w, int64_t num_rows, int64_t n, const float* x, int64_t ldx, int64_t num_x, float* y,
+                   int64_t ldy) noexcept;
+
+  /// out[i] = x[i] * (mean(x^2) + eps)^(-1/2) * gain[i]; sum of squares in double or in a fixed wide order. out may equal x.
+  void (*rms_norm)(const float* x, const float* gain, float eps, float* out, int64_t n) noexcept;
+  /// x[i] += y[i].
+  void (*add)(float* x, const float* y, int64_t n) noexcept;
+  /// out[i] = gelu_tanh(gate[i]) * up[i]; gelu_tanh(z) = 0.5 z (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))). Relative error below 2e-6. out may equal gate.
+  void (*gelu_mul)(const float* gate, const float* up, float* out, int64_t n) noexcept;
+  /// Half-split rotation of one head of `head_dim`: x'[i] = x[i] c[i] - x[i + h] s[i]; x'[i + h] = x[i + h] c[i] + x[i] s[i], h = head_dim / 2; c, s: [h].
+  void (*rope)(float* x, const float* cos, const float* sin, int64_t head_dim) noexcept;
+
+  /// Keys or values to cache type and back: dst gets n values.
+  void (*store_kv)(KvType type, const float* src, void* dst, int64_t n) noexcept;
+  /// scores[j] = scale * sum_e q[e] * K[j, e] for j in [0, num_keys); K rows are `stride` elements apart.
+  void (*attention_scores)(KvType type, const float* q, const void* k, int64_t stride, int64_t num_keys, int64_t head_dim, float scale,
+                           float* scores) noexcept;
+  /// In place: scores[j] = exp(scores[j] - max) / sum. The sum's order depends on n only. Relative error below 2e-6.
+  void (*softmax)(float* scores, int64_t n) noexcept;
+  /// out[e] += sum_j p[j] * V[j, e], j ascending, one fused multiply-add a step: splitting the keys into several calls changes no bit.
+  void (*attention_values)(KvType type, const float* p, const void* v, int64_t stride, int64_t num_keys, int64_t head_dim, float* out) noexcept;
+};
+
+/// Levels this machine runs, scalar first.
+std::vector<Isa> available_isas();
+/// The operators of a level. kUnsupported if the machine lacks it.
+const Ops& ops_for(Isa isa);
+/// The level in use: the best available, or what ATTUNE_ISA (scalar, avx2, avx512) names; read once. An unknown or unavailable name throws.
+const Ops& ops();
+
+}  // namespace attune::kernels

@@ -1,0 +1,195 @@
+// The engine: all work of all callers (prefill, decode, scoring, hidden states) goes through one queue and shares the batch.
+//
+// A row's bits do not depend on its neighbours: for one instruction set and compute mode, a sequence gives the same bytes whatever the
+// batch, the chunk size, forks, or cached prefix.
+// Threads: every function may be called from any thread. Work is done inside `step`; whoever waits (generate, score, ...) drives it, and a
+// server runs an EngineLoop. Sequences are handles with one owner.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "core/options.h"
+#include "core/progress.h"
+#include "lm/model.h"
+#include "lm/prompt.h"
+#include "lm/sampler.h"
+
+namespace attune::lm {
+
+enum class Compute { kF32, kFast };
+
+struct EngineOptions {
+  std::string compute = "fast";     ///< "f32": weights dequantised exactly, F32 activations and cache (reference); "fast": int8 activations, F16 cache
+  int32_t threads = 0;              ///< 0: all usable cores
+  int32_t max_chunk = 256;          ///< rows of one forward pass
+  int32_t max_sequences = 64;       ///< decoding at once; further requests wait
+  int32_t queue_limit = 256;        ///< waiting requests; beyond it submit throws kResource
+  int64_t kv_memory_mib = 2048;     ///< cap of all keys and values
+  int32_t rewind_margin = 64;       ///< positions beyond the window a local layer keeps, so that rewind(r) works for r up to this
+
+  void describe(OptionList& list);
+};
+
+enum class Finish { kNone, kStop, kLength, kContext, kCancelled, kError };
+std::string_view finish_name(Finish finish) noexcept;
+
+/// Fixed for the life of a sequence (a fork may change seed stream and sampler).
+struct SeqOptions {
+  SamplerOptions sampler;
+  uint64_t seed = 0;
+  uint64_t stream = 0;
+  std::shared_ptr<const VocabSet> vocab;   ///< null: the whole vocabulary
+};
+
+class Engine;
+
+/// A sequence: computed positions (keys and values), pending pieces, and a random stream. Move-only; the destructor frees its pages.
+class Sequence {
+ public:
+  Sequence() = default;
+  Sequence(Sequence&&) noexcept;
+  Sequence& operator=(Sequence&&) noexcept;
+  ~Sequence();
+
+  bool valid() const noexcept { return state_ != nullptr; }
+  /// Shares all pages copy-on-write, at any length, also with pending pieces. O(pages). The child continues with its own random stream.
+  Sequence fork(uint64_t stream) const;
+  /// Queues pieces behind what is there. Throws kInvalidArgument for ids outside the vocabulary, kResource beyond the context length.
+  void append(const Prompt& prompt);
+  void append(std::span<const int32_t> ids);
+  /// Cuts to the first `length` positions. False (and unchanged) if a local layer no longer holds that past, or inside a bidirectional block.
+  bool rewind(int64_t length);
+  /// Positions, pending ones included.
+  int64_t length() const noexcept;
+  /// Positions whose keys and values are computed.
+  int64_t computed() const noexcept;
+  /// Token ids by position; -1 for soft rows.
+  const std::vector<int32_t>& ids() const noexcept;
+  SamplerOptions& sampler() noexcept;
+  void set_vocab(std::shared_ptr<const VocabSet> vocab) noexcept;
+  void set_seed(uint64_t seed, uint64_t stream) noexcept;
+  /// Bytes of pages this sequence refers to (shared ones counted whole).
+  int64_t kv_bytes() const noexcept;
+
+ private:
+  friend class Engine;
+  struct State;
+  explicit Sequence(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// One generated token.
+struct Event {
+  int32_t token = 0;
+  float logp_policy = 0;
+  float logp_model = 0;
+  std::span<const TokenLogprob> top;  ///< `num_top` likeliest, valid during the call
+};
+
+/// A generation. `on_token` runs on the stepping thread: keep it short; returning false ends the generation (kStop).
+/// A stop id ends it (kStop) and is reported as an event only with `report_stop_id`.
+/// `on_done` gets the sequence back: its last sampled token is pending, so that more can be appended (or it can be forked) and it goes on.
+struct Request {
+  Sequence sequence;
+  int64_t max_new = 512;
+  std::vector<int32_t> stop_ids;
+  bool report_stop_id = false;
+  int32_t num_top = 0;
+  std::stop_token stop;
+  std::function<bool(const Event&)> on_token;
+  std::function<void(Sequence, Finish, const Error*)> on_done;
+};
+
+struct Completion {
+  std::vector<int32_t> ids;           ///< without the stop id
+  std::vector<float> logp_policy;     ///< [n]
+  std::vector<float> logp_model;      ///< [n]
+  Finish finish = Finish::kNone;
+  Sequence sequence;
+};
+
+struct ScoreOut {
+  std::vector<float> logprob;         ///< [n]: log p(token_i | prompt, tokens before), temperature 1, under the vocabulary subset
+  double sum() const noexcept;
+};
+
+struct StepReport {
+  int rows = 0;          ///< positions computed
+  int decoding = 0;      ///< sequences that produced a token
+  int waiting = 0;       ///< requests not finished
+};
+
+struct EngineStats {
+  int64_t prompt_tokens = 0;
+  int64_t generated_tokens = 0;
+  int64_t steps = 0;
+  int64_t running = 0;
+  int64_t queued = 0;
+  int64_t kv_bytes = 0;
+  int64_t kv_bytes_max = 0;
+  int64_t cancelled = 0;
+  double busy_seconds = 0;
+};
+
+class Engine {
+ public:
+  Engine(std::shared_ptr<const Model> model, const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const Model& model() const noexcept;
+  const EngineOptions& options() const noexcept;
+  Compute compute() const noexcept;
+
+  /// An empty sequence.
+  Sequence start(const SeqOptions& options = {});
+  /// Queues a generation. Throws kResource when the queue is full (back-pressure), kInvalidArgument for an empty sequence.
+  void submit(Request request);
+  /// Computes one batch. Returns at once if there is nothing to do. One step at a time; concurrent callers wait.
+  StepReport step();
+  /// Blocks until there is work or `stop`.
+  void wait_for_work(std::stop_token stop);
+
+  // Blocking helpers: they queue work and drive steps until it is done. Errors of the work are thrown.
+  /// Computes all pending positions but the last one (the next generation, or fork, computes it), so that forks share the prefix.
+  void prefill(Sequence& sequence, std::stop_token stop = {});
+  Completion generate(Sequence sequence, int64_t max_new, std::vector<int32_t> stop_ids, const std::function<bool(const Event&)>& on_token = {},
+                      std::stop_token stop = {});
+  /// Log-probabilities of given completions, prompts.size() == completions.size(). `vocab` null: the whole vocabulary.
+  std::vector<ScoreOut> score(std::span<const Prompt> prompts, std::span<const std::vector<int32_t>> completions,
+                              std::shared_ptr<const VocabSet> vocab = nullptr, std::stop_token stop = {});
+  /// The same for a completion that continues `prefix` (left as it was).
+  ScoreOut score(const Sequence& prefix, std::span<const int32_t> completion, std::stop_token stop = {});
+  /// Final-norm hidden states [length, D] of a prompt.
+  std::vector<float> hidden(const Prompt& prompt, std::stop_token stop = {});
+  /// Logits [V] after the last position of a sequence (its pending positions are computed except the last; left ready for generation).
+  std::vector<float> logits(Sequence& sequence);
+
+  EngineStats stats() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// A thread that steps an engine until destroyed: what a server runs.
+class EngineLoop {
+ public:
+  explicit EngineLoop(Engine& engine);
+  ~EngineLoop();
+
+ private:
+  std::jthread thread_;
+};
+
+}  // namespace attune::lm
