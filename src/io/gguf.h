@@ -22,7 +22,9 @@ struct GgufLimits {
   uint64_t max_tensors = 65536;
   uint64_t max_string_bytes = uint64_t{64} << 20;
   uint64_t max_array_elements = uint64_t{16} << 20;
-  uint64_t max_name_bytes = 256;
+  uint64_t max_name_bytes = 256;   ///< of a tensor name
+  uint64_t max_key_bytes = 65535;  ///< the format's own limit
+  uint64_t max_metadata_bytes = uint64_t{1} << 30;  ///< memory of all decoded values together (arrays are widened to 8 bytes)
   uint64_t max_alignment = 4096;
 };
 
@@ -34,7 +36,8 @@ class GgufFile final : public TensorSource {
  public:
   /// Maps and validates the whole header and all tensor ranges. Throws kNotFound, kIo, kCorruptData, kUnsupported (unknown tensor type).
   static std::shared_ptr<const GgufFile> open(const Path& path, const GgufLimits& limits = {});
-  /// The same on bytes in memory (tests, fuzzing); `bytes` must outlive the file. `name` stands in messages.
+  /// The same on bytes in memory (tests, fuzzing); `bytes` must outlive the file and begin at a multiple of 8.
+  /// `name` stands in messages.
   static std::shared_ptr<const GgufFile> parse(std::span<const std::byte> bytes, std::string name, const GgufLimits& limits = {});
 
   const TensorView* find(std::string_view name) const noexcept override;
@@ -56,15 +59,23 @@ class GgufFile final : public TensorSource {
   std::optional<std::vector<bool>> get_bools(std::string_view key) const;
 
  private:
+  friend class GgufWriter;
   struct State;
   explicit GgufFile(std::unique_ptr<State> state);
+  [[noreturn]] void fail_type(std::string_view key, std::string_view expected) const;
+  template <class T>
+  std::optional<T> get_scalar(std::string_view key, std::string_view expected) const;
+  template <class T>
+  const std::vector<T>* get_array(std::string_view key, std::string_view expected) const;
   std::unique_ptr<State> state_;
 
  public:
   ~GgufFile() override;
 };
 
-/// Writes a GGUF v3 file atomically: metadata first, then tensors in the order added, data aligned to 32 bytes.
+/// Writes a GGUF v3 file atomically: metadata first, then tensors in the order added, data aligned to 32 bytes or to what a
+/// general.alignment of type uint32 says. Names and keys that the reader would refuse (empty, too long, twice) throw kInvalidArgument.
+/// Not thread-safe.
 class GgufWriter {
  public:
   GgufWriter();
@@ -79,9 +90,9 @@ class GgufWriter {
   void add_f32s(std::string key, std::vector<float> values);
   void add_i32s(std::string key, std::vector<int32_t> values);
   void add_bools(std::string key, std::vector<bool> values);
-  /// Copies a metadata value of another file with its exact stored type.
+  /// Copies a metadata value of another file with its exact stored type. Throws kNotFound.
   void copy_metadata(const GgufFile& from, std::string_view key);
-  /// `data` must stay valid until `write`; size must equal rows * row_bytes. Throws kInvalidArgument.
+  /// `data` must stay valid until `write`; size must equal rows * row_bytes. Throws kInvalidArgument. A scalar (shape []) is stored as [1].
   void add_tensor(std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> data);
   void write(const Path& path) const;
 

@@ -20,12 +20,16 @@ struct TensorView {
   std::string name;
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;       ///< 0 to 4 dimensions, each at least 1; [] is a scalar
-  std::span<const std::byte> data;  ///< exactly num_rows() * row_bytes(dtype, row_size())
+  std::span<const std::byte> data;  ///< exactly num_rows() * row_bytes(dtype, row_size()); F32 at multiples of 4, F16 and BF16 of 2
 
   int64_t row_size() const noexcept { return shape.empty() ? 1 : shape.back(); }
   int64_t num_rows() const noexcept;
   int64_t num_elements() const noexcept { return num_rows() * row_size(); }
 };
+
+/// Bytes of a tensor: num_rows * row_bytes. Throws kCorruptData naming file and tensor: more than 4 dimensions, a dimension outside 1 to
+/// 2^40, more than 2^60 elements, or rows that are no whole blocks.
+uint64_t tensor_bytes(std::string_view file, std::string_view name, DType dtype, const std::vector<int64_t>& shape);
 
 /// The only maker of views: checks dims (1 to 2^40 each, product checked), whole blocks, and that [offset, offset + size) lies in
 /// `bytes`. Throws kCorruptData: "[FILE] tensor NAME: ...expected...found...".
@@ -40,12 +44,18 @@ class TensorSource {
   virtual const TensorView* find(std::string_view name) const noexcept = 0;
   /// In file order.
   virtual const std::vector<TensorView>& tensors() const noexcept = 0;
-  /// Throws kNotFound naming file and tensor.
+  /// Throws kNotFound naming file and tensor (kUnsupported if the file has it in a type that DType lacks).
   const TensorView& get(std::string_view name) const;
   /// For messages.
   virtual std::string description() const = 0;
-  /// True if a mapped file shrank or grew since it was opened.
+  /// True if a mapped file shrank or grew since it was opened. Reading `data` of a file that shrank faults (SIGBUS): a server asks
+  /// before each batch and refuses work once this is true; replace model files by renaming a new one over the old, never in place.
+  /// One stat call a file.
   virtual bool changed() const noexcept = 0;
+
+ protected:
+  /// Throws what `get` promises for an absent name.
+  [[noreturn]] virtual void fail_missing(std::string_view name) const;
 };
 
 }  // namespace attune::io
