@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,13 +46,14 @@ class DelimitedReader {
   const std::string& file_name() const noexcept { return file_name_; }
 
  private:
-  struct Scan;
+  struct Failure;
   size_t line_end(size_t begin, size_t& next_line) const noexcept;
-  void scan_plain(size_t begin, size_t end, Row& out);
-  bool scan_quoted(Row& out);
-  bool scan_quoted_field(Row& out, std::string_view& field, bool& last);
-  void set_error(Row& out, const std::string& reason) const;
-  void recover(size_t row_begin);
+  size_t next_delimiter(size_t begin, size_t end) const noexcept;
+  void scan_plain(size_t begin, size_t end, Row& out) const;
+  size_t scan_quoted(size_t begin, Row& out);
+  size_t quoted_field(size_t open, size_t limit, std::string_view& field);
+  void add_field(Row& out, std::string_view field) const;
+  void recover(size_t begin, size_t failed_at);
 
   std::string_view text_;
   std::string file_name_;
@@ -59,8 +61,7 @@ class DelimitedReader {
   size_t position_ = 0;
   int64_t line_ = 1;
   uint64_t rescan_left_ = uint64_t{64} << 20;
-  std::vector<std::string> unescaped_;  ///< texts of fields with escaped quotes of the current row
-  size_t num_unescaped_ = 0;
+  std::deque<std::string> unescaped_;  ///< texts of the current row's fields with escaped quotes; a deque, so that views stay valid
 };
 
 /// True if `text` is well-formed UTF-8 (no overlong forms, no surrogates, at most U+10FFFF).
