@@ -1,0 +1,128 @@
+#include "stats/bootstrap.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/error.h"
+#include "core/rng.h"
+
+namespace attune::stats {
+namespace {
+
+double mean_of(std::span<const double> values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+void check_values(std::span<const double> values, std::string_view operation, size_t least) {
+  check(values.size() >= least, ErrorCode::kInvalidArgument, "[", operation, "] expected at least ", least, " values, found ", values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    check(std::isfinite(values[i]), ErrorCode::kInvalidArgument, "[", operation, "] value ", i, " is ", values[i], ", expected a finite number");
+  }
+}
+
+void check_level(double level, std::string_view operation) {
+  check(level > 0 && level < 1, ErrorCode::kInvalidArgument, "[", operation, "] level is ", level, ", expected above 0 and below 1");
+}
+
+/// Continued fraction of the incomplete beta function (DLMF 8.17.22), modified Lentz evaluation.
+double beta_fraction(double a, double b, double x) {
+  constexpr double kTiny = 1e-300;
+  double c = 1;
+  double d = 1 - (a + b) * x / (a + 1);
+  d = 1 / (std::abs(d) < kTiny ? kTiny : d);
+  double out = d;
+  for (int m = 1; m <= 1000; ++m) {
+    const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+    d = 1 + even * d;
+    c = 1 + even / c;
+    d = 1 / (std::abs(d) < kTiny ? kTiny : d);
+    c = std::abs(c) < kTiny ? kTiny : c;
+    out *= d * c;
+    const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+    d = 1 + odd * d;
+    c = 1 + odd / c;
+    d = 1 / (std::abs(d) < kTiny ? kTiny : d);
+    c = std::abs(c) < kTiny ? kTiny : c;
+    out *= d * c;
+    if (std::abs(d * c - 1) < 1e-15) break;
+  }
+  return out;
+}
+
+/// Regularised incomplete beta I_x(a, b).
+double incomplete_beta(double a, double b, double x) {
+  if (x <= 0) return 0;
+  if (x >= 1) return 1;
+  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
+  if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(a, b, x) / a;
+  return 1 - front * beta_fraction(b, a, 1 - x) / b;
+}
+
+/// P(T > x) for x >= 0.
+double student_t_tail(double x, double df) { return 0.5 * incomplete_beta(df / 2, 0.5, df / (df + x * x)); }
+
+}  // namespace
+
+Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options) {
+  check_values(values, "bootstrap", 1);
+  check_level(options.level, "bootstrap");
+  check(options.resamples >= 100 && options.resamples <= 1000000, ErrorCode::kInvalidArgument, "[bootstrap] resamples is ", options.resamples,
+        ", expected 100 to 1000000");
+  const uint64_t n = values.size();
+  Rng rng(options.seed, "bootstrap");
+  std::vector<double> means(static_cast<size_t>(options.resamples));
+  for (auto& mean : means) {
+    double sum = 0;
+    for (uint64_t i = 0; i < n; ++i) sum += values[rng.below(n)];
+    mean = sum / static_cast<double>(n);
+  }
+  std::sort(means.begin(), means.end());
+  const double tail = (1 - options.level) / 2;
+  return {mean_of(values), quantile(means, tail), quantile(means, 1 - tail), options.level, static_cast<int64_t>(n)};
+}
+
+Interval paired_bootstrap(std::span<const double> a, std::span<const double> b, const BootstrapOptions& options) {
+  check(a.size() == b.size(), ErrorCode::kInvalidArgument, "[paired bootstrap] expected arrays of one length, found ", a.size(), " and ", b.size());
+  std::vector<double> difference(a.size());
+  for (size_t i = 0; i < a.size(); ++i) difference[i] = a[i] - b[i];
+  return bootstrap_mean(difference, options);
+}
+
+Interval t_interval(std::span<const double> values, double level) {
+  check_values(values, "t interval", 2);
+  check_level(level, "t interval");
+  const double mean = mean_of(values);
+  const double n = static_cast<double>(values.size());
+  double sum = 0;
+  for (const double value : values) sum += (value - mean) * (value - mean);
+  const double half = student_t_quantile(0.5 + level / 2, n - 1) * std::sqrt(sum / (n - 1) / n);
+  return {mean, mean - half, mean + half, level, static_cast<int64_t>(values.size())};
+}
+
+double quantile(std::span<const double> sorted, double p) {
+  check(!sorted.empty() && p >= 0 && p <= 1, ErrorCode::kInvalidArgument, "[quantile] ", sorted.size(), " values, p = ", p,
+        ", expected at least 1 value and 0 <= p <= 1");
+  const double place = p * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(place);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  const double share = place - static_cast<double>(below);
+  return sorted[below] + share * (sorted[above] - sorted[below]);
+}
+
+double student_t_quantile(double p, double df) {
+  check(p > 0 && p < 1 && df > 0, ErrorCode::kInvalidArgument, "[student t quantile] p = ", p, ", df = ", df, ", expected 0 < p < 1 and df > 0");
+  if (p < 0.5) return -student_t_quantile(1 - p, df);
+  double low = 0;
+  double high = 1;
+  while (student_t_tail(high, df) > 1 - p && high < 1e300) high *= 2;
+  for (int i = 0; i < 200 && high - low > 1e-15 * high; ++i) {
+    const double middle = 0.5 * (low + high);
+    (student_t_tail(middle, df) > 1 - p ? low : high) = middle;
+  }
+  return 0.5 * (low + high);
+}
+
+}  // namespace attune::stats

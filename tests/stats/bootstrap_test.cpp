@@ -1,0 +1,100 @@
+// Intervals: known quantiles, coverage of the truth, and that pairing removes what two methods share.
+#include "stats/bootstrap.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "core/error.h"
+#include "core/rng.h"
+
+namespace attune::stats {
+namespace {
+
+TEST(Quantile, LinearInterpolation) {
+  const std::vector<double> x{1, 2, 4, 8};
+  EXPECT_DOUBLE_EQ(quantile(x, 0), 1);
+  EXPECT_DOUBLE_EQ(quantile(x, 1), 8);
+  EXPECT_DOUBLE_EQ(quantile(x, 0.5), 3);
+  EXPECT_DOUBLE_EQ(quantile(x, 0.25), 1.75);
+  EXPECT_THROW(quantile({}, 0.5), Error);
+  EXPECT_THROW(quantile(x, 1.5), Error);
+}
+
+TEST(StudentT, TableValues) {
+  EXPECT_NEAR(student_t_quantile(0.975, 1), 12.706204736174705, 1e-7);
+  EXPECT_NEAR(student_t_quantile(0.975, 4), 2.7764451051977987, 1e-8);
+  EXPECT_NEAR(student_t_quantile(0.95, 10), 1.8124611228107335, 1e-8);
+  EXPECT_NEAR(student_t_quantile(0.975, 1e6), 1.959966, 1e-5);
+  EXPECT_NEAR(student_t_quantile(0.025, 4), -2.7764451051977987, 1e-8);
+  EXPECT_NEAR(student_t_quantile(0.5, 3), 0, 1e-12);
+}
+
+TEST(TInterval, HandComputed) {
+  const auto interval = t_interval(std::vector<double>{1, 2, 3, 4, 5});
+  EXPECT_DOUBLE_EQ(interval.mean, 3);
+  EXPECT_NEAR(interval.high - interval.mean, 2.7764451051977987 * std::sqrt(2.5 / 5), 1e-8);
+  EXPECT_TRUE(interval.excludes_zero());
+  EXPECT_THROW(t_interval(std::vector<double>{1}), Error);
+}
+
+TEST(Bootstrap, SameSeedSameInterval) {
+  Rng rng(10, "values");
+  std::vector<double> x(50);
+  for (auto& value : x) value = rng.normal();
+  const auto a = bootstrap_mean(x, {.seed = 4});
+  const auto b = bootstrap_mean(x, {.seed = 4});
+  const auto c = bootstrap_mean(x, {.seed = 5});
+  EXPECT_EQ(a.low, b.low);
+  EXPECT_EQ(a.high, b.high);
+  EXPECT_NE(a.low, c.low);
+  EXPECT_EQ(a.mean, c.mean);
+}
+
+TEST(Bootstrap, ConstantValuesGiveAPoint) {
+  const auto interval = bootstrap_mean(std::vector<double>(20, 0.25));
+  EXPECT_DOUBLE_EQ(interval.low, 0.25);
+  EXPECT_DOUBLE_EQ(interval.high, 0.25);
+}
+
+// 300 samples of 80 normals: the 90% interval covers the true mean about 90 times in 100; a false alarm here needs a deviation of more
+// than 4 standard deviations (0.017 each), so about 1 in 15,000.
+TEST(Bootstrap, CoversTheTruth) {
+  Rng rng(11, "coverage");
+  int covered = 0;
+  for (int trial = 0; trial < 300; ++trial) {
+    std::vector<double> x(80);
+    for (auto& value : x) value = 2 + 3 * rng.normal();
+    const auto interval = bootstrap_mean(x, {.resamples = 400, .level = 0.9, .seed = static_cast<uint64_t>(trial)});
+    covered += interval.low <= 2 && 2 <= interval.high;
+  }
+  EXPECT_NEAR(covered / 300.0, 0.89, 0.07);
+}
+
+TEST(PairedBootstrap, SharedPartCancels) {
+  Rng rng(12, "pairs");
+  std::vector<double> a, b;
+  for (int i = 0; i < 200; ++i) {
+    const double shared = 10 * rng.normal();
+    a.push_back(shared + 0.1 + 0.1 * rng.normal());
+    b.push_back(shared);
+  }
+  const auto paired = paired_bootstrap(a, b);
+  EXPECT_TRUE(paired.excludes_zero());
+  EXPECT_NEAR(paired.mean, 0.1, 0.03);
+  EXPECT_LT(paired.high - paired.low, 0.06);
+  EXPECT_GT(bootstrap_mean(a).high - bootstrap_mean(a).low, 1);
+}
+
+TEST(Bootstrap, BadArguments) {
+  const std::vector<double> x{1, 2};
+  EXPECT_THROW(bootstrap_mean({}), Error);
+  EXPECT_THROW(bootstrap_mean(std::vector<double>{1, NAN}), Error);
+  EXPECT_THROW(bootstrap_mean(x, {.resamples = 10}), Error);
+  EXPECT_THROW(bootstrap_mean(x, {.level = 1}), Error);
+  EXPECT_THROW(paired_bootstrap(x, std::vector<double>{1}), Error);
+}
+
+}  // namespace
+}  // namespace attune::stats
