@@ -94,8 +94,9 @@ size_t DelimitedReader::quoted_field(size_t open, size_t limit, std::string_view
 size_t DelimitedReader::scan_quoted(size_t begin, Row& out) {
   const size_t limit = std::min<uint64_t>(text_.size(), begin + options_.max_line_bytes);
   size_t position = begin;
+  size_t next_line = begin;  // behind the line that holds `position`; found once a line, so that time stays linear
+  size_t end = begin;
   for (;;) {
-    size_t next_line = 0;
     if (position < text_.size() && text_[position] == '"') {
       std::string_view field;
       position = quoted_field(position, limit, field);
@@ -114,7 +115,7 @@ size_t DelimitedReader::scan_quoted(size_t begin, Row& out) {
       if (rest.starts_with("\r\n")) return position + 2;
       throw Failure{cat("expected a delimiter or line break after a closing quote, found \"", printable(rest.substr(0, 1)), "\""), position};
     }
-    const size_t end = line_end(position, next_line);
+    if (position >= next_line) end = line_end(position, next_line);
     const size_t delimiter = next_delimiter(position, end);
     add_field(out, text_.substr(position, delimiter - position));
     if (delimiter == end) return next_line;
@@ -125,15 +126,14 @@ size_t DelimitedReader::scan_quoted(size_t begin, Row& out) {
 void DelimitedReader::recover(size_t begin, size_t failed_at) {
   size_t next_line = 0;
   line_end(begin, next_line);
-  if (failed_at >= next_line) {
-    const size_t again = failed_at - next_line;
-    if (again > rescan_left_) {
-      line_end(std::min(failed_at, text_.size()), next_line);
-    } else {
-      rescan_left_ -= again;
-    }
-  }
   position_ = next_line;
+  if (failed_at <= next_line) return;
+  const size_t again = failed_at - next_line;
+  if (again <= rescan_left_) {
+    rescan_left_ -= again;
+  } else {
+    line_end(failed_at - 1, position_);  // a line that was read whole counts as spoilt
+  }
 }
 
 bool DelimitedReader::next(Row& out) {
@@ -163,12 +163,13 @@ bool DelimitedReader::next(Row& out) {
       scan_plain(begin, end, out);
     } else {
       position_ = scan_quoted(begin, out);
-      if (position_ - begin > options_.max_line_bytes + 2) {
-        throw Failure{cat("expected lines of at most ", options_.max_line_bytes, " bytes, found one of ", position_ - begin), position_ - 1};
+      const size_t bytes = position_ - begin;
+      if (bytes > options_.max_line_bytes + 2) {
+        throw Failure{cat("expected lines of at most ", options_.max_line_bytes, " bytes, found one of ", bytes), position_};
       }
     }
     if (options_.num_fields != 0 && out.fields.size() != options_.num_fields) {
-      throw Failure{cat("expected ", options_.num_fields, " fields, found ", out.fields.size()), begin};
+      throw Failure{cat("expected ", options_.num_fields, " fields, found ", out.fields.size()), position_};
     }
   } catch (const Failure& failure) {
     out.fields.clear();

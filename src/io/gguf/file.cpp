@@ -1,8 +1,7 @@
-#include <algorithm>
-
 #include "core/checked.h"
 #include "core/error.h"
 #include "io/gguf/gguf_internal.h"
+#include "io/name_index_internal.h"
 #include "io/quote_internal.h"
 
 namespace attune::io {
@@ -11,13 +10,6 @@ namespace {
 std::string type_of(const gguf::StoredValue& stored) {
   if (stored.type == gguf::kArray) return cat("array of ", gguf::value_type_name(stored.element_type));
   return std::string(gguf::value_type_name(stored.type));
-}
-
-/// Position in `items` of `name` by binary search over `order`, or items.size().
-template <class Items, class Name>
-size_t find_by_name(const Items& items, const std::vector<uint32_t>& order, std::string_view name, const Name& name_of) noexcept {
-  const auto found = std::lower_bound(order.begin(), order.end(), name, [&](uint32_t i, std::string_view wanted) { return name_of(items[i]) < wanted; });
-  return found != order.end() && name_of(items[*found]) == name ? *found : items.size();
 }
 
 std::string_view key_of(const std::pair<std::string, GgufValue>& pair) noexcept { return pair.first; }

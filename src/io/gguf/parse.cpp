@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <numeric>
 
 #include "core/checked.h"
 #include "core/error.h"
 #include "io/gguf/gguf_internal.h"
+#include "io/name_index_internal.h"
 #include "io/quote_internal.h"
 
 static_assert(std::endian::native == std::endian::little, "GGUF files are read as they lie in memory");
@@ -226,16 +226,12 @@ TensorInfo read_tensor_info(HeaderReader& reader, uint64_t index, const GgufLimi
   return info;
 }
 
-/// Indices of `items` ordered by name; a name that occurs twice is refused.
-template <class Items, class Name>
-std::vector<uint32_t> index_by_name(const Items& items, const Name& name, const HeaderReader& reader, std::string_view what) {
-  std::vector<uint32_t> order(items.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return name(items[a]) < name(items[b]); });
-  for (size_t i = 1; i < order.size(); ++i) {
-    if (name(items[order[i]]) == name(items[order[i - 1]])) {
-      reader.refuse("expected every ", what, " once, found ", what, " ", printable(name(items[order[i]])), " twice");
-    }
+/// order_by_name; a name that occurs twice is refused.
+template <class Items, class NameOf>
+std::vector<uint32_t> index_by_name(const Items& items, const NameOf& name_of, const HeaderReader& reader, std::string_view what) {
+  std::vector<uint32_t> order = order_by_name(items, name_of);
+  if (const auto twice = find_duplicate(items, order, name_of)) {
+    reader.refuse("expected every ", what, " once, found ", what, " ", printable(name_of(items[*twice])), " twice");
   }
   return order;
 }
@@ -256,7 +252,8 @@ uint64_t read_preamble(HeaderReader& reader, const GgufLimits& limits, uint64_t&
   const uint64_t num_pairs = reader.read<uint64_t>();
   if (num_tensors > limits.max_tensors) reader.refuse("expected at most ", limits.max_tensors, " tensors, found ", num_tensors);
   if (num_pairs > limits.max_pairs) reader.refuse("expected at most ", limits.max_pairs, " metadata pairs, found ", num_pairs);
-  const uint64_t least = checked_add(checked_mul(num_pairs, kMinPairBytes, "[gguf] pairs"), checked_mul(num_tensors, kMinTensorBytes, "[gguf] tensors"), "[gguf] header");
+  const uint64_t least = checked_add(checked_mul(num_pairs, kMinPairBytes, "[gguf] metadata pairs"),
+                                     checked_mul(num_tensors, kMinTensorBytes, "[gguf] tensors"), "[gguf] header");
   if (least > reader.left()) {
     reader.refuse("expected at least ", least, " bytes for ", num_pairs, " metadata pairs and ", num_tensors, " tensors, found ", reader.left());
   }
