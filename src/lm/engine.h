@@ -6,6 +6,7 @@
 // server runs an EngineLoop. Sequences are handles with one owner.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -80,9 +81,10 @@ class Sequence {
   /// Bytes of pages this sequence refers to (shared ones counted whole).
   int64_t kv_bytes() const noexcept;
 
+  struct State;  ///< Private to lm/.
+
  private:
   friend class Engine;
-  struct State;
   explicit Sequence(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
@@ -177,8 +179,9 @@ class Engine {
 
   EngineStats stats() const;
 
+  struct State;  ///< Private to lm/.
+
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 

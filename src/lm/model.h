@@ -8,6 +8,7 @@
 #include "core/dtype.h"
 #include "core/file.h"
 #include "io/tensor.h"
+#include "lm/arena.h"
 #include "lm/config.h"
 #include "text/tokenizer.h"
 
@@ -28,11 +29,9 @@ struct LayerWeights {
 
 class Model {
  public:
-  /// A .gguf file, a .safetensors file beside its config.json, or a folder of an HF checkpoint. Throws kNotFound, kCorruptData, kUnsupported.
+  /// A .gguf file, a .safetensors file beside its config.json, or a folder of an HF checkpoint. All weights are copied into one arena.
+  /// Throws kNotFound, kCorruptData, kUnsupported, kOutOfMemory.
   static std::shared_ptr<const Model> load(const Path& path);
-  /// From parts (tests). `source` keeps the bytes that the matrices point at.
-  static std::shared_ptr<const Model> build(ModelConfig config, std::shared_ptr<const io::TensorSource> source,
-                                            std::shared_ptr<const text::Tokenizer> tokenizer);
 
   const ModelConfig& config() const noexcept { return config_; }
   /// Null when the checkpoint has no tokenizer beside it.
@@ -43,8 +42,8 @@ class Model {
   bool is_instruction_tuned() const noexcept { return instruction_tuned_; }
   /// Ids that end a generation: end of sequence, and end of turn of instruction-tuned models.
   const std::vector<int32_t>& stop_ids() const noexcept { return stop_ids_; }
-  /// True if the file changed size under the mapping: using the weights may fault.
-  bool changed() const noexcept { return source_->changed(); }
+  /// Ids that are never generated: image markers of a text model's output.
+  const std::vector<int32_t>& forbidden_ids() const noexcept { return forbidden_ids_; }
 
   const Matrix& embedding() const noexcept { return embedding_; }
   const Matrix& head() const noexcept { return head_; }  ///< the embedding, unless the file has output.weight
@@ -54,14 +53,16 @@ class Model {
 
  private:
   Model() = default;
-  void bind();  // finds and checks every tensor
+  class Binder;  // finds, checks and copies every tensor
+  void set_tokenizer(std::shared_ptr<const text::Tokenizer> tokenizer);
 
   ModelConfig config_;
   std::string name_;
-  std::shared_ptr<const io::TensorSource> source_;
+  Arena arena_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   bool instruction_tuned_ = false;
   std::vector<int32_t> stop_ids_;
+  std::vector<int32_t> forbidden_ids_;
   Matrix embedding_, head_;
   std::vector<float> final_norm_;
   std::vector<LayerWeights> layers_;

@@ -30,7 +30,7 @@ struct Prompt {
   std::vector<Piece> pieces;
 
   Prompt() = default;
-  Prompt(std::vector<int32_t> ids) { pieces.emplace_back(Tokens{std::move(ids)}); }  // NOLINT: a list of ids is a prompt
+  explicit Prompt(std::vector<int32_t> ids) { pieces.emplace_back(Tokens{std::move(ids)}); }
   int64_t length() const noexcept;
   /// Chained hash of the first `position` positions (token ids and soft hashes). O(position).
   uint64_t prefix_hash(int64_t position) const noexcept;

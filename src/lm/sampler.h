@@ -50,7 +50,7 @@ struct Sampled {
 
 /// Tokens seen, for the penalties. One a sequence.
 struct TokenHistory {
-  std::vector<int32_t> ids;   ///< prompt and output
+  std::span<const int32_t> ids; ///< prompt and output; negative ids (soft rows) are skipped
   int64_t num_prompt = 0;     ///< the first of them are the prompt
 };
 

@@ -1,0 +1,66 @@
+// The transformer over a batch of chunks: many sequences, each with some new positions (docs/methods/gemma3.md, "Forward pass").
+//
+// Every row (position) is computed with operations whose order depends on that row alone, so results do not depend on the batch.
+// Memory: workspace of about rows * (4 D + 2 H E + 2 G E + 2 F) floats, kept and grown to the largest batch seen. One caller at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "kernels/kernels.h"
+#include "lm/kv_cache.h"
+#include "lm/model.h"
+#include "lm/prompt.h"
+
+namespace attune::lm {
+
+/// New positions of one sequence. `cache.begin(num_rows)` was called; forward commits.
+struct Chunk {
+  KvCache* cache = nullptr;
+  int64_t num_rows = 0;
+  /// Token id a row, or -1 for a soft row. [num_rows]
+  std::span<const int32_t> ids;
+  /// Soft row of each position, null for tokens. [num_rows] or empty.
+  std::span<const float* const> soft_rows;
+  /// One past the last position each row may see: its own position + 1, or the end of its bidirectional block. [num_rows] or empty (causal).
+  std::span<const int64_t> visible_end;
+  /// Rows whose final hidden state is wanted: from this row of the chunk to its end.
+  int64_t first_output = 0;
+};
+
+class Forward {
+ public:
+  Forward(std::shared_ptr<const Model> model, bool fast, ThreadPool& pool);
+  ~Forward();
+
+  /// Runs all layers over the chunks in order; outputs are the final-norm hidden states of the wanted rows, in order. [num_outputs, D]
+  /// Valid until the next call.
+  std::span<const float> run(std::span<Chunk> chunks);
+  /// logits [num_rows, V] = hidden [num_rows, D] times the head.
+  void logits(std::span<const float> hidden, int64_t num_rows, float* out);
+
+  /// L2 norm of the last row's residual before each layer and after the last: [L + 1], of the latest run (tests). Empty unless enabled.
+  std::vector<double> residual_norms;
+  bool trace_residual = false;
+
+ private:
+  struct Workspace;
+  void embed(std::span<const Chunk> chunks);
+  void layer(int index, std::span<Chunk> chunks);
+  void attention(int index, std::span<Chunk> chunks);
+  void norm_rows(const float* in, const std::vector<float>& gain, float* out, int64_t size);
+  void add_normed(const float* branch, const std::vector<float>& gain);
+  void for_rows(const std::function<void(int64_t begin, int64_t end)>& body);
+
+  std::shared_ptr<const Model> model_;
+  bool fast_;
+  ThreadPool& pool_;
+  const kernels::Ops& ops_;
+  std::unique_ptr<Workspace> work_;
+  int64_t rows_ = 0;
+};
+
+}  // namespace attune::lm

@@ -1,0 +1,212 @@
+#include "lm/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+
+namespace attune::lm {
+namespace {
+
+constexpr float kImpossible = -std::numeric_limits<float>::infinity();
+
+/// log sum exp over the set (null: all), in double. -inf for an empty set; NaN if any logit is NaN.
+double log_normaliser(std::span<const float> logits, const VocabSet* vocab) {
+  float max = kImpossible;
+  bool nan = false;
+  const auto each = [&](auto&& visit) {
+    if (vocab == nullptr) {
+      for (const float logit : logits) visit(logit);
+    } else {
+      for (const int32_t id : vocab->ids) visit(logits[static_cast<size_t>(id)]);
+    }
+  };
+  each([&](float logit) {
+    nan |= std::isnan(logit);
+    max = std::max(max, logit);
+  });
+  if (nan) return std::numeric_limits<double>::quiet_NaN();
+  if (max == kImpossible) return -std::numeric_limits<double>::infinity();
+  double sum = 0;
+  each([&](float logit) {
+    // Terms below e^-40 of the largest cannot move a double sum of 2^18 terms in its first 12 digits.
+    if (logit > max - 40.0f) sum += std::exp(static_cast<double>(logit) - max);
+  });
+  return max + std::log(sum);
+}
+
+struct Candidate {
+  float logit;
+  int32_t id;
+};
+/// Higher logit first, smaller id on ties.
+bool better(const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
+
+/// The k best of the set in order; k <= 0 or above the size: all.
+std::vector<Candidate> best_candidates(std::span<const float> logits, const VocabSet* vocab, int64_t k) {
+  const int64_t size = vocab != nullptr ? static_cast<int64_t>(vocab->ids.size()) : static_cast<int64_t>(logits.size());
+  if (k <= 0 || k > size) k = size;
+  std::vector<Candidate> heap;  // worst of the kept ones on top
+  heap.reserve(static_cast<size_t>(k));
+  const auto consider = [&](int32_t id) {
+    const Candidate candidate{logits[static_cast<size_t>(id)], id};
+    if (candidate.logit == kImpossible) return;
+    if (static_cast<int64_t>(heap.size()) < k) {
+      heap.push_back(candidate);
+      if (static_cast<int64_t>(heap.size()) == k) std::make_heap(heap.begin(), heap.end(), better);
+    } else if (better(candidate, heap.front())) {
+      std::pop_heap(heap.begin(), heap.end(), better);
+      heap.back() = candidate;
+      std::push_heap(heap.begin(), heap.end(), better);
+    }
+  };
+  if (vocab == nullptr) {
+    for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); ++id) consider(id);
+  } else {
+    for (const int32_t id : vocab->ids) consider(id);
+  }
+  std::sort(heap.begin(), heap.end(), better);
+  return heap;
+}
+
+void apply_penalties(std::span<float> logits, const SamplerOptions& options, const TokenHistory& history) {
+  for (const auto& [id, bias] : options.logit_bias) {
+    if (id >= 0 && static_cast<size_t>(id) < logits.size()) logits[static_cast<size_t>(id)] += bias;
+  }
+  if (options.repeat_penalty != 1 && options.repeat_last_n != 0) {
+    const size_t window = options.repeat_last_n < 0 ? history.ids.size() : std::min<size_t>(history.ids.size(), options.repeat_last_n);
+    std::vector<int32_t> seen(history.ids.end() - static_cast<std::ptrdiff_t>(window), history.ids.end());
+    std::sort(seen.begin(), seen.end());
+    seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+    for (const int32_t id : seen) {
+      if (id < 0) continue;
+      float& logit = logits[static_cast<size_t>(id)];
+      logit = logit > 0 ? logit / static_cast<float>(options.repeat_penalty) : logit * static_cast<float>(options.repeat_penalty);
+    }
+  }
+  if (options.presence_penalty != 0 || options.frequency_penalty != 0) {
+    std::unordered_map<int32_t, int> counts;
+    for (size_t i = static_cast<size_t>(history.num_prompt); i < history.ids.size(); ++i) ++counts[history.ids[i]];
+    for (const auto& [id, count] : counts) {
+      if (id >= 0) logits[static_cast<size_t>(id)] -= static_cast<float>(options.presence_penalty + options.frequency_penalty * count);
+    }
+  }
+}
+
+/// Number of leading candidates that top-p and min-p keep. weights: in order, the first is 1; top-p refers to `total`.
+size_t cut(const std::vector<double>& weights, double total, const SamplerOptions& options) {
+  size_t keep = weights.size();
+  if (options.top_p < 1) {
+    double cumulative = 0;
+    for (size_t i = 0; i < keep; ++i) {
+      cumulative += weights[i];
+      if (cumulative >= options.top_p * total) {
+        keep = i + 1;
+        break;
+      }
+    }
+  }
+  if (options.min_p > 0) {
+    while (keep > 1 && weights[keep - 1] < options.min_p * weights[0]) --keep;
+  }
+  return keep;
+}
+
+/// Candidates in order with weights exp((logit - best) / temperature), and the weight of the whole set that top-p refers to: the k kept by
+/// top-k, else the whole vocabulary.
+struct Policy {
+  std::vector<Candidate> candidates;
+  std::vector<double> weights;
+  double total = 0;
+};
+
+Policy weigh(std::vector<Candidate> candidates, double temperature) {
+  Policy policy{std::move(candidates), {}, 0};
+  for (const Candidate& c : policy.candidates) {
+    policy.weights.push_back(std::exp((static_cast<double>(c.logit) - policy.candidates[0].logit) / temperature));
+    policy.total += policy.weights.back();
+  }
+  return policy;
+}
+
+Policy make_policy(std::span<const float> logits, const SamplerOptions& options, const VocabSet* vocab) {
+  if (options.top_k > 0) return weigh(best_candidates(logits, vocab, options.top_k), options.temperature);
+  if (options.top_p >= 1 && options.min_p <= 0) return weigh(best_candidates(logits, vocab, 0), options.temperature);
+  // Without top-k the cuts seldom need the whole set in order: take more of it until top-p or min-p is reached.
+  std::vector<float> scaled(logits.begin(), logits.end());
+  for (float& logit : scaled) logit = static_cast<float>(logit / options.temperature);
+  const double log_total = log_normaliser(scaled, vocab);
+  const int64_t size = vocab != nullptr ? static_cast<int64_t>(vocab->ids.size()) : static_cast<int64_t>(logits.size());
+  for (int64_t k = 1024;; k *= 8) {
+    Policy policy = weigh(best_candidates(logits, vocab, k), options.temperature);
+    if (policy.candidates.empty()) return policy;
+    const double held = policy.total;
+    if (k < size) policy.total = std::exp(log_total - policy.candidates[0].logit / options.temperature);
+    const bool top_p_reached = options.top_p < 1 && held >= (options.top_p + 1e-6) * policy.total;
+    const bool min_p_reached = options.min_p > 0 && policy.weights.back() < options.min_p;
+    if (k >= size || top_p_reached || min_p_reached) return policy;
+  }
+}
+
+}  // namespace
+
+void SamplerOptions::describe(OptionList& list) {
+  list.add("temperature", temperature, "Softmax temperature; 0 takes the likeliest token.").alias("--temp").range(0, 100);
+  list.add("top_k", top_k, "Keep the k likeliest tokens; 0 keeps all.").range(0, 1 << 22);
+  list.add("top_p", top_p, "Keep the likeliest tokens that hold this share of probability.").range(0, 1);
+  list.add("min_p", min_p, "Drop tokens less likely than this times the likeliest.").range(0, 1);
+  list.add("repeat_penalty", repeat_penalty, "Penalty on tokens of the last repeat_last_n; 1 is none.").range(0.01, 100);
+  list.add("repeat_last_n", repeat_last_n, "Tokens that repeat_penalty looks back; -1 for all.").range(-1, 1 << 24);
+  list.add("presence_penalty", presence_penalty, "Subtracted once from the logit of a generated token.").range(-2, 2);
+  list.add("frequency_penalty", frequency_penalty, "Subtracted from the logit of a token for each time it was generated.").range(-2, 2);
+}
+
+double log_probability(std::span<const float> logits, int32_t id, const VocabSet* vocab) {
+  return logits[static_cast<size_t>(id)] - log_normaliser(logits, vocab);
+}
+
+Sampled sample(std::span<float> logits, const SamplerOptions& options, const TokenHistory& history, const VocabSet* vocab, double uniform,
+               std::vector<TokenLogprob>* top, int num_top) {
+  const double log_z = log_normaliser(logits, vocab);
+  check(!std::isnan(log_z), ErrorCode::kInternal, "[sample] a logit is NaN");
+  check(std::isfinite(log_z), ErrorCode::kInvalidArgument, "[sample] no token is allowed");
+  if (top != nullptr) {
+    top->clear();
+    for (const Candidate& c : num_top > 0 ? best_candidates(logits, vocab, num_top) : std::vector<Candidate>{}) {
+      top->push_back({c.id, static_cast<float>(c.logit - log_z)});
+    }
+  }
+  const bool changes = !options.logit_bias.empty() || options.repeat_penalty != 1 || options.presence_penalty != 0 || options.frequency_penalty != 0;
+  std::vector<float> original;
+  if (changes) {
+    original.assign(logits.begin(), logits.end());
+    apply_penalties(logits, options, history);
+  }
+  const auto model_logp = [&](int32_t id) {
+    return static_cast<float>((changes ? original[static_cast<size_t>(id)] : logits[static_cast<size_t>(id)]) - log_z);
+  };
+  if (options.greedy()) {
+    const auto best = best_candidates(logits, vocab, 1);
+    check(!best.empty(), ErrorCode::kInvalidArgument, "[sample] no token is allowed");
+    return {best[0].id, 0.0f, model_logp(best[0].id)};
+  }
+  const Policy policy = make_policy(logits, options, vocab);
+  const auto& [candidates, weights, total] = policy;
+  check(!candidates.empty(), ErrorCode::kInvalidArgument, "[sample] no token is allowed");
+  const size_t keep = cut(weights, total, options);
+  double kept = 0;
+  for (size_t i = 0; i < keep; ++i) kept += weights[i];
+  double target = uniform * kept;
+  size_t chosen = keep - 1;
+  for (size_t i = 0; i < keep; ++i) {
+    target -= weights[i];
+    if (target < 0) {
+      chosen = i;
+      break;
+    }
+  }
+  return {candidates[chosen].id, static_cast<float>(std::log(weights[chosen] / kept)), model_logp(candidates[chosen].id)};
+}
+
+}  // namespace attune::lm
