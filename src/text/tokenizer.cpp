@@ -7,47 +7,16 @@
 #include "core/error.h"
 #include "text/bpe_internal.h"
 #include "text/piece_table_internal.h"
+#include "text/piece_text_internal.h"
 #include "text/special_pieces_internal.h"
 #include "text/utf8.h"
 
 namespace attune::text {
 namespace {
 
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
 constexpr size_t kMaxTextBytes = size_t{64} << 20;
 constexpr size_t kMaxPieces = size_t{1} << 24;
 constexpr size_t kMaxPieceBytes = 4096;
-
-/// -1 unless `c` is a hexadecimal digit. By hand: strtol would accept "-1" and " f".
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
-/// The byte of a piece "<0xHH>", -1 if it is not exactly of this form.
-int byte_of_piece(std::string_view piece) noexcept {
-  if (piece.size() != 6 || piece.substr(0, 3) != "<0x" || piece[5] != '>') return -1;
-  const int high = hex_digit(piece[3]);
-  const int low = hex_digit(piece[4]);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t at = 0; at < text.size();) {
-    const size_t hit = text.find(from, at);
-    if (hit == std::string_view::npos) {
-      out.append(text.substr(at));
-      break;
-    }
-    out.append(text.substr(at, hit - at)).append(to);
-    at = hit + from.size();
-  }
-  return out;
-}
 
 bool is_image_piece(std::string_view piece) noexcept { return piece == "<start_of_image>" || piece == "<end_of_image>"; }
 
