@@ -14,7 +14,7 @@ option(ATTUNE_DCHECKS "Check preconditions of hot loops (ATTUNE_DCHECK)" OFF)
 set(ATTUNE_SANITIZE "" CACHE STRING "Value of -fsanitize, empty for none")
 
 add_library(attune_options INTERFACE)
-target_compile_options(attune_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-unused-parameter
+target_compile_options(attune_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-unused-parameter -Wno-missing-field-initializers
   -fno-fast-math -ffp-contract=off)
 target_include_directories(attune_options INTERFACE "${CMAKE_SOURCE_DIR}/src")
 if(ATTUNE_DCHECKS)

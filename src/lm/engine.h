@@ -56,7 +56,7 @@ class Engine;
 /// A sequence: computed positions (keys and values), pending pieces, and a random stream. Move-only; the destructor frees its pages.
 class Sequence {
  public:
-  Sequence() = default;
+  Sequence() noexcept;
   Sequence(Sequence&&) noexcept;
   Sequence& operator=(Sequence&&) noexcept;
   ~Sequence();

@@ -28,6 +28,7 @@ int64_t Sequence::State::chunk_rows(int64_t budget, int64_t end, bool may_exceed
   return stop - start;
 }
 
+Sequence::Sequence() noexcept = default;
 Sequence::Sequence(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Sequence::Sequence(Sequence&&) noexcept = default;
 Sequence& Sequence::operator=(Sequence&&) noexcept = default;
