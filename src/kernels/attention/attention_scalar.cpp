@@ -1,0 +1,49 @@
+// Key-value storage, attention scores and weighted sums of values. The scalar level multiplies and adds separately (a fused step would be
+// a library call), so its bits differ from those of the vector levels; the order is the same.
+#include <cstring>
+
+#include "kernels/levels_internal.h"
+
+namespace attune::kernels::scalar {
+namespace {
+
+float element(KvType type, const void* base, int64_t index) {
+  if (type == KvType::kF32) {
+    float value;
+    std::memcpy(&value, static_cast<const char*>(base) + 4 * index, sizeof value);
+    return value;
+  }
+  uint16_t half;
+  std::memcpy(&half, static_cast<const char*>(base) + 2 * index, sizeof half);
+  return f16_to_f32(half);
+}
+
+}  // namespace
+
+void store_kv(KvType type, const float* src, void* dst, int64_t n) noexcept {
+  if (type == KvType::kF32) {
+    std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(float));
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const uint16_t half = f32_to_f16(src[i]);
+    std::memcpy(static_cast<char*>(dst) + 2 * i, &half, sizeof half);
+  }
+}
+
+void attention_scores(KvType type, const float* q, const void* k, int64_t stride, int64_t num_keys, int64_t head_dim, float scale,
+                      float* scores) noexcept {
+  for (int64_t j = 0; j < num_keys; ++j) {
+    float sum = 0;
+    for (int64_t e = 0; e < head_dim; ++e) sum += q[e] * element(type, k, j * stride + e);
+    scores[j] = scale * sum;
+  }
+}
+
+void attention_values(KvType type, const float* p, const void* v, int64_t stride, int64_t num_keys, int64_t head_dim, float* out) noexcept {
+  for (int64_t j = 0; j < num_keys; ++j) {
+    for (int64_t e = 0; e < head_dim; ++e) out[e] += p[j] * element(type, v, j * stride + e);
+  }
+}
+
+}  // namespace attune::kernels::scalar

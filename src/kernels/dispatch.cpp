@@ -1,0 +1,81 @@
+// Which levels this machine runs, and the table of functions of each.
+#include <cstdlib>
+
+#include "core/error.h"
+#include "kernels/levels_internal.h"
+
+namespace attune::kernels {
+namespace {
+
+#define ATTUNE_KERNELS_OPS(isa_value, level)                                                                                    \
+  Ops {                                                                                                                        \
+    isa_value, level::dequantize_row, level::quantize_q8, level::gemm_q8, level::gemm_f32, level::rms_norm, level::add,        \
+        level::gelu_mul, level::rope, level::store_kv, level::attention_scores, level::softmax, level::attention_values        \
+  }
+constexpr Ops kScalarOps = ATTUNE_KERNELS_OPS(Isa::kScalar, scalar);
+#ifdef ATTUNE_KERNELS_X86
+constexpr Ops kAvx2Ops = ATTUNE_KERNELS_OPS(Isa::kAvx2, avx2);
+constexpr Ops kAvx512Ops = ATTUNE_KERNELS_OPS(Isa::kAvx512, avx512);
+#endif
+
+/// __builtin_cpu_supports also asks the operating system whether it saves the wide registers.
+bool machine_runs(Isa isa) noexcept {
+  if (isa == Isa::kScalar) return true;
+#ifdef ATTUNE_KERNELS_X86
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  if (isa == Isa::kAvx2) return avx2;
+  return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+std::string_view isa_name(Isa isa) noexcept {
+  switch (isa) {
+    case Isa::kScalar: return "scalar";
+    case Isa::kAvx2: return "avx2";
+    case Isa::kAvx512: return "avx512";
+  }
+  return "unknown";
+}
+
+std::vector<Isa> available_isas() {
+  std::vector<Isa> out;
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+    if (machine_runs(isa)) out.push_back(isa);
+  }
+  return out;
+}
+
+const Ops& ops_for(Isa isa) {
+  check(machine_runs(isa), ErrorCode::kUnsupported, "[kernels] instruction set ", isa_name(isa), " is not available on this machine");
+#ifdef ATTUNE_KERNELS_X86
+  if (isa == Isa::kAvx512) return kAvx512Ops;
+  if (isa == Isa::kAvx2) return kAvx2Ops;
+#endif
+  return kScalarOps;
+}
+
+Isa select_isa(std::optional<std::string_view> name) {
+  if (!name) return available_isas().back();
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+    if (isa_name(isa) == *name) return ops_for(isa).isa;
+  }
+  fail(ErrorCode::kInvalidArgument, "[kernels] ATTUNE_ISA: expected scalar, avx2 or avx512, found '", *name, "'");
+}
+
+const Ops& ops() {
+  static const Ops& selected = [&]() -> const Ops& {
+    const char* name = std::getenv("ATTUNE_ISA");
+    return ops_for(select_isa(name != nullptr ? std::optional<std::string_view>(name) : std::nullopt));
+  }();
+  return selected;
+}
+
+int64_t q8_row_bytes(int64_t n) noexcept { return (n + n / 32 * static_cast<int64_t>(sizeof(Q8Block)) + 63) / 64 * 64; }
+
+}  // namespace attune::kernels

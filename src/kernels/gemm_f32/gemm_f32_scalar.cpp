@@ -1,0 +1,65 @@
+// Any weights times float activations in float arithmetic. Scalar order: 8 interleaved partial sums (column k goes to sum k mod 8), then
+// ((0+4)+(2+6)) + ((1+5)+(3+7)); multiplication and addition rounded separately (a fused step would be a library call here), so bits differ from those of
+// the vector levels.
+#include <cstring>
+
+#include "core/error.h"
+#include "kernels/levels_internal.h"
+
+namespace attune::kernels::scalar {
+namespace {
+
+constexpr int64_t kChunk = 1024;  // columns dequantised at once, whole blocks of every type
+
+void add_products(const float* w, const float* x, int64_t n, float sums[8]) {
+  int64_t k = 0;
+  for (; k + 8 <= n; k += 8) {
+    for (int i = 0; i < 8; ++i) sums[i] += w[k + i] * x[k + i];
+  }
+  for (; k < n; ++k) sums[k % 8] += w[k] * x[k];
+}
+
+float total(const float s[8]) { return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])); }
+
+/// `chunk_of(t, k, count)` gives columns [k, k + count) of activation row t.
+template <class ChunkOf>
+void gemm(DType dtype, const void* w, int64_t num_rows, int64_t n, int64_t num_x, float* y, int64_t ldy, const ChunkOf& chunk_of) {
+  const DTypeInfo& info = dtype_info(dtype);
+  const int64_t row_stride = n / info.block_size * info.block_bytes;
+  float weights[kChunk];
+  for (int64_t r = 0; r < num_rows; ++r) {
+    const char* row = static_cast<const char*>(w) + r * row_stride;
+    for (int64_t t = 0; t < num_x; ++t) {
+      float sums[8] = {};
+      for (int64_t k = 0; k < n; k += kChunk) {
+        const int64_t count = n - k < kChunk ? n - k : kChunk;
+        if (n > kChunk || t == 0) dequantize_row(dtype, row + k / info.block_size * info.block_bytes, weights, count);
+        add_products(weights, chunk_of(t, k, count), count, sums);
+      }
+      y[t * ldy + r] = total(sums);
+    }
+  }
+}
+
+}  // namespace
+
+void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const float* x, int64_t ldx, int64_t num_x, float* y,
+              int64_t ldy) noexcept {
+  ATTUNE_DCHECK(n % dtype_info(dtype).block_size == 0 && ldx >= n && ldy >= num_rows);
+  gemm(dtype, w, num_rows, n, num_x, y, ldy, [&](int64_t t, int64_t k, int64_t) { return x + t * ldx + k; });
+}
+
+void gemm_q8_float(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
+  float values[kChunk];
+  gemm(dtype, w, num_rows, n, num_x, y, ldy, [&](int64_t t, int64_t k, int64_t count) {
+    const char* row = static_cast<const char*>(x) + t * q8_row_bytes(n);
+    for (int64_t i = 0; i < count; ++i) {
+      Q8Block block;
+      std::memcpy(&block, row + n + (k + i) / 32 * static_cast<int64_t>(sizeof block), sizeof block);
+      values[i] = block.scale * static_cast<float>(reinterpret_cast<const int8_t*>(row)[k + i]);
+    }
+    return static_cast<const float*>(values);
+  });
+}
+
+}  // namespace attune::kernels::scalar
