@@ -36,12 +36,6 @@ size_t skip_ascii(std::string_view text, size_t at) noexcept {
   return at;
 }
 
-/// Python's str.isspace characters that strip() removes.
-bool is_space(char32_t c) noexcept {
-  return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
-         c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
-}
-
 }  // namespace
 
 Utf8Char decode_utf8(std::string_view text, size_t at) noexcept {
@@ -108,17 +102,22 @@ size_t count_code_points(std::string_view text) noexcept {
   return count;
 }
 
+bool is_white_space(char32_t c) noexcept {
+  return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
+         c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
 std::string_view trim(std::string_view text) noexcept {
   while (!text.empty()) {
     const Utf8Char c = decode_utf8(text, 0);
-    if (!c.valid || !is_space(c.code)) break;
+    if (!c.valid || !is_white_space(c.code)) break;
     text.remove_prefix(c.size);
   }
   while (!text.empty()) {
     size_t start = text.size() - 1;
     while (start > 0 && text.size() - start < 4 && (static_cast<uint8_t>(text[start]) & 0xC0) == 0x80) --start;
     const Utf8Char c = decode_utf8(text, start);
-    if (!c.valid || start + c.size != text.size() || !is_space(c.code)) break;
+    if (!c.valid || start + c.size != text.size() || !is_white_space(c.code)) break;
     text.remove_suffix(c.size);
   }
   return text;

@@ -37,7 +37,10 @@ std::string sanitize_utf8(std::string_view text);
 /// Number of code points of well-formed text (an ill-formed part counts as one).
 size_t count_code_points(std::string_view text) noexcept;
 
-/// Removes white space at both ends: the characters that Python's str.strip() and the chat templates' `trim` remove. Well-formed text expected.
+/// White space as Python's str.isspace has it, which str.strip() and so the chat templates' `trim` remove.
+bool is_white_space(char32_t code) noexcept;
+
+/// Removes white space at both ends. An ill-formed part is no white space.
 std::string_view trim(std::string_view text) noexcept;
 
 /// Assembles well-formed text from bytes that may be cut anywhere (tokens of byte fallback). Every returned chunk is well-formed, an
