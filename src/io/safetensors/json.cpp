@@ -299,17 +299,30 @@ class IndexEvents final : public Events {
 
 }  // namespace
 
-Header parse_header(std::string_view json, std::string_view file, const SafetensorsLimits& limits) {
-  check(json.starts_with('{'), ErrorCode::kCorruptData, "[", printable(file, 4096), "] header: expected a JSON object beginning with {, found \"",
-        printable(json.substr(0, 8)), "\"");
-  HeaderEvents events(file, limits);
+namespace {
+
+/// Feeds `json` to `events`. A zero byte is refused here, because the parser takes it for the end of the text and would hide what follows.
+template <class E>
+void parse_events(std::string_view json, std::string_view file, E& events) {
+  const size_t zero = json.find('\0');
+  check(zero == std::string_view::npos, ErrorCode::kCorruptData, "[", printable(file, 4096), "] expected valid JSON, found an error at byte ", zero,
+        " of the text: a zero byte");
   Json::sax_parse(json.begin(), json.end(), &events);
+}
+
+}  // namespace
+
+Header parse_header(std::string_view json, std::string_view file, const SafetensorsLimits& limits) {
+  check(json.starts_with('{'), ErrorCode::kCorruptData, "[", printable(file, 4096),
+        "] header: expected a JSON object beginning with {, found \"", printable(json.substr(0, 8)), "\"");
+  HeaderEvents events(file, limits);
+  parse_events(json, file, events);
   return events.finish();
 }
 
 std::vector<std::pair<std::string, std::string>> parse_index(std::string_view json, std::string_view file, const SafetensorsLimits& limits) {
   IndexEvents events(file, limits);
-  Json::sax_parse(json.begin(), json.end(), &events);
+  parse_events(json, file, events);
   return events.finish();
 }
 
