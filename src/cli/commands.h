@@ -5,6 +5,11 @@
 
 namespace attune::cli {
 
+void register_generate(CommandSet& commands);
+void register_chat(CommandSet& commands);
+void register_tokenize(CommandSet& commands);
+void register_inspect(CommandSet& commands);
+void register_perplexity(CommandSet& commands);
 void register_env(CommandSet& commands);
 
 }  // namespace attune::cli

@@ -4,6 +4,11 @@ namespace attune::cli {
 
 // One line a verb, in the order --help shows them.
 void register_all(CommandSet& commands) {
+  register_generate(commands);
+  register_chat(commands);
+  register_tokenize(commands);
+  register_inspect(commands);
+  register_perplexity(commands);
   register_env(commands);
 }
 
