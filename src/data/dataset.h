@@ -1,4 +1,4 @@
-// Ratings of users on items, whatever file they came from: docs/formats/recommender.md lists the formats that are read.
+// Ratings of users on items, whatever file they came from: data/read.h lists the formats that are read.
 //
 // Keys are opaque strings; rows are dense indices through IdMap. A data set is plain data: readers fill it, splits filter it.
 #pragma once
@@ -61,6 +61,7 @@ struct Dataset {
   std::vector<ItemInfo> item_info;       ///< [items.size()]; an item without a row in the item file has its key as the title
   std::vector<Interaction> interactions;  ///< in file order; a pair (user, item) may be repeated: the last one counts (see deduplicate)
   std::vector<TagEvent> tags;
+  std::vector<std::map<std::string, std::string>> user_info;  ///< [users.size()], or empty if there is no user file
   ReadReport report;
 
   /// "943 users x 1682 items, 100000 ratings".
