@@ -130,7 +130,7 @@ int CommandSet::run(int argc, const char* const* argv) const {
 }
 
 std::string CommandSet::markdown() const {
-  std::string out = "# Command line\n\nWritten by `attune docs cli`; do not edit.\n";
+  std::string out = "# Command line\n\nWritten by `attune docs > docs/cli.md`; do not edit.\n";
   for (const auto& entry : entries_) {
     CommandSpec spec;
     (void)entry.setup(spec);

@@ -11,5 +11,6 @@ void register_tokenize(CommandSet& commands);
 void register_inspect(CommandSet& commands);
 void register_perplexity(CommandSet& commands);
 void register_env(CommandSet& commands);
+void register_docs(CommandSet& commands);
 
 }  // namespace attune::cli

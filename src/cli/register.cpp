@@ -10,6 +10,7 @@ void register_all(CommandSet& commands) {
   register_inspect(commands);
   register_perplexity(commands);
   register_env(commands);
+  register_docs(commands);
 }
 
 }  // namespace attune::cli

@@ -1,0 +1,112 @@
+// The real binary: exit codes, results on stdout, errors in one line on stderr, the JSON that scripts rely on.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/file.h"
+
+namespace attune {
+namespace {
+
+using nlohmann::json;
+
+struct Result {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+/// Runs "attune ARGUMENTS" through the shell.
+Result run(const std::string& arguments, const std::string& input = "") {
+  const Path folder = std::filesystem::temp_directory_path() / ("attune-cli-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  write_file_atomic(folder / "in", input);
+  const std::string command = std::string(ATTUNE_BINARY) + " " + arguments + " <" + (folder / "in").string() + " >" +
+                              (folder / "out").string() + " 2>" + (folder / "err").string();
+  const int status = std::system(command.c_str());
+  Result result{WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(folder / "out"), read_file(folder / "err")};
+  std::filesystem::remove_all(folder);
+  return result;
+}
+
+std::string tiny() { return std::string(ATTUNE_SOURCE_DIR) + "/data/tiny.gguf"; }
+std::string real() { return std::string(ATTUNE_SOURCE_DIR) + "/models/gemma-3-270m-q4_k_m.gguf"; }
+
+TEST(Cli, UsageErrorsExitWithTwo) {
+  for (const char* bad : {"", "frobnicate", "generate --frobnicate", "generate -n 0", "generate -n x", "generate --temp nan", "generate --top-p 2",
+                          "generate --compute f64", "learn", "generate -n"}) {
+    const auto result = run(bad);
+    EXPECT_EQ(result.code, 2) << bad;
+    EXPECT_TRUE(result.out.empty()) << bad;
+    EXPECT_FALSE(result.err.empty()) << bad;
+  }
+}
+
+TEST(Cli, FailuresExitWithOneAndOneLine) {
+  for (const std::string& bad : {std::string("generate -m /absent.gguf -p x"), std::string("inspect /absent.gguf"),
+                                 "generate -m " + tiny() + " -p x --stop a --stop b --stop c --stop d --stop e",
+                                 "perplexity -m " + tiny() + " -p ''"}) {
+    const auto result = run(bad);
+    EXPECT_EQ(result.code, 1) << bad << result.err;
+    EXPECT_TRUE(result.out.empty()) << bad;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    EXPECT_EQ(result.err.rfind("attune: ", 0), 0u) << result.err;
+  }
+}
+
+TEST(Cli, HelpAndVersionExitWithZero) {
+  EXPECT_EQ(run("--version").out.rfind("attune ", 0), 0u);
+  const auto help = run("generate --help");
+  EXPECT_EQ(help.code, 0);
+  for (const char* part : {"--top-k", "--temp", "Examples:", "ATTUNE_SEED"}) EXPECT_NE(help.out.find(part), std::string::npos) << part;
+  EXPECT_NE(run("docs").out.find("## attune generate"), std::string::npos);
+}
+
+TEST(Cli, EnvJson) {
+  const json report = json::parse(run("env --json").out);
+  for (const char* key : {"version", "compiler", "isa", "isas", "cpu", "cores", "paths"}) EXPECT_TRUE(report.contains(key)) << key;
+  const auto forced = run("env --json; ATTUNE_ISA=scalar " + std::string(ATTUNE_BINARY) + " env --json");
+  EXPECT_NE(forced.out.find("\"isa\":\"scalar\""), std::string::npos);
+}
+
+TEST(Cli, GenerateJson) {
+  const auto result = run("generate -m " + tiny() + " -p 'hello' -n 8 --greedy --ignore-eos --compute f32 --json");
+  ASSERT_EQ(result.code, 0) << result.err;
+  const json report = json::parse(result.out);
+  EXPECT_EQ(report["ids"].size(), 8u);
+  EXPECT_EQ(report["prompt_ids"][0], 2);
+  EXPECT_GT(report["timings"]["predicted_tokens_per_second"].get<double>(), 0);
+  EXPECT_EQ(run("generate -m " + tiny() + " -n 5 --seed 3 -f -", "hello").out, run("generate -m " + tiny() + " -p hello -n 5 --seed 3").out);
+}
+
+TEST(Cli, PerplexityJson) {
+  const json report = json::parse(run("perplexity -m " + tiny() + " -p 'hello world, hello' --compute f32 --json").out);
+  EXPECT_NEAR(std::log(report["perplexity"].get<double>()), report["nll"].get<double>(), 1e-9);
+  EXPECT_GT(report["tokens"].get<int>(), 3);
+}
+
+TEST(Cli, ChatReadsLinesAndLeaves) {
+  const auto result = run("chat -m " + tiny() + " -n 4 --seed 1", "hello\n\"\"\"two\nlines\"\"\"\n/clear\n/nothing\n/bye\nnever read\n");
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.err.find("base model"), std::string::npos);
+  EXPECT_NE(result.err.find("Unknown command"), std::string::npos);
+}
+
+TEST(Cli, RealModelSpeaksTheContract) {
+  if (!std::filesystem::exists(real())) GTEST_SKIP() << "the default model is absent: run scripts/bootstrap.sh";
+  const json tokens = json::parse(run("tokenize -m " + real() + " -p 'Hello world' --json").out);
+  EXPECT_EQ(tokens["ids"], (std::vector<int>{2, 9259, 1902}));
+  const json text = json::parse(run("generate -m " + real() + " -p 'The capital of France is' -n 4 --greedy --compute f32 --json").out);
+  EXPECT_EQ(text["prompt_ids"], (std::vector<int>{2, 818, 5279, 529, 7001, 563}));
+  EXPECT_EQ(text["ids"], (std::vector<int>{506, 5279, 529, 506}));
+  const json file = json::parse(run("inspect " + real() + " --json").out);
+  EXPECT_EQ(file["num_tensors"], 236);
+}
+
+}  // namespace
+}  // namespace attune
