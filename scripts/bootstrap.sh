@@ -59,7 +59,7 @@ missing() {
   done
 }
 
-as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@" || sudo "$@"; fi; }
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }  # sudo asks for a password on the terminal itself
 
 install_packages() {
   local wanted
