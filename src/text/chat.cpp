@@ -23,7 +23,7 @@ MessageRole message_role(const ChatMessage& message, size_t index) {
   if (message.role == "system" || message.role == "developer") return MessageRole::kSystem;
   if (message.role == "user") return MessageRole::kUser;
   if (message.role == "assistant" || message.role == "model") return MessageRole::kAssistant;
-  refuse(index, "role is \"", message.role.substr(0, 32), "\", expected system, user or assistant (Gemma's format has no other)");
+  refuse(index, "role is \"", excerpt(message.role), "\", expected system, user or assistant (Gemma's format has no other)");
 }
 
 /// Collects turns, message by message.

@@ -71,7 +71,7 @@ class Collector {
     }
     const size_t space = text.find(' ');
     check(space != std::string::npos && text.find(' ', space + 1) == std::string::npos, ErrorCode::kCorruptData, "[tokenizer.json] merge ",
-          merges.size(), " is \"", text.substr(0, 64), "\", expected two pieces and one space");
+          merges.size(), " is \"", excerpt(text), "\", expected two pieces and one space");
     add_merge(text.substr(0, space), text.substr(space + 1));
     return false;
   }
@@ -141,7 +141,7 @@ class VocabBuilder {
   explicit VocabBuilder(const TokenizerFileLimits& limits) : limits_(limits) {}
 
   void place(const std::string& piece, int64_t id, PieceType type) {
-    check(id >= 0 && static_cast<uint64_t>(id) < limits_.max_pieces, ErrorCode::kCorruptData, "[tokenizer.json] id of \"", piece.substr(0, 32),
+    check(id >= 0 && static_cast<uint64_t>(id) < limits_.max_pieces, ErrorCode::kCorruptData, "[tokenizer.json] id of \"", excerpt(piece),
           "\" is ", id, ", expected 0 to ", limits_.max_pieces - 1);
     check(!piece.empty() && piece.size() <= limits_.max_piece_bytes, ErrorCode::kCorruptData, "[tokenizer.json] piece ", id, " has ",
           piece.size(), " bytes, expected 1 to ", limits_.max_piece_bytes);
@@ -152,7 +152,7 @@ class VocabBuilder {
       vocab.types.resize(index + 1, PieceType::kUnused);
     }
     check(vocab.pieces[index].empty() || vocab.pieces[index] == piece, ErrorCode::kCorruptData, "[tokenizer.json] id ", id, " stands for \"",
-          vocab.pieces[index].substr(0, 32), "\" and \"", piece.substr(0, 32), "\"");
+          excerpt(vocab.pieces[index]), "\" and \"", excerpt(piece), "\"");
     vocab.pieces[index] = piece;
     vocab.types[index] = type;
   }
@@ -186,7 +186,7 @@ void score_pieces(const std::vector<std::pair<std::string, std::string>>& merges
     whole += right;
     const int32_t id = table.find(whole);
     check(id >= 0 && table.find(left) >= 0 && table.find(right) >= 0, ErrorCode::kCorruptData, "[tokenizer.json] merge ", rank, " (\"",
-          left.substr(0, 32), "\", \"", right.substr(0, 32), "\") names a piece that model.vocab lacks");
+          excerpt(left), "\", \"", excerpt(right), "\") names a piece that model.vocab lacks");
     const auto index = static_cast<size_t>(id);
     if (made[index]) continue;
     made[index] = true;

@@ -60,7 +60,7 @@ struct Tokenizer::State {
   void add_special(const std::string& piece, int32_t id, PieceType type) {
     if (type == PieceType::kByte) {
       const int byte = byte_of_piece(piece);
-      check(byte >= 0, ErrorCode::kCorruptData, "[tokenizer] byte piece ", id, " is \"", piece.substr(0, 32), "\", expected <0x00> to <0xFF>");
+      check(byte >= 0, ErrorCode::kCorruptData, "[tokenizer] byte piece ", id, " is \"", excerpt(piece), "\", expected <0x00> to <0xFF>");
       int32_t& slot = byte_ids[static_cast<size_t>(byte)];
       check(slot < 0, ErrorCode::kCorruptData, "[tokenizer] byte pieces ", slot, " and ", id, " stand for the same byte");
       slot = id;

@@ -88,7 +88,7 @@ class Writer {
     const bool plain = !label.empty() && label.size() <= kMaxLabelBytes && is_valid_utf8(label) && trim(label) == label &&
                        split_lines(label).size() == 1 && label.find(':') == std::string::npos;
     std::string folded = plain ? fold(label) : std::string();
-    check(!folded.empty(), ErrorCode::kInvalidArgument, "[transcript] label is \"", sanitize_utf8(label.substr(0, kMaxLabelBytes)),
+    check(!folded.empty(), ErrorCode::kInvalidArgument, "[transcript] label is \"", excerpt(label),
           "\", expected 1 to ", kMaxLabelBytes, " bytes of one line without ':'");
     return folded;
   }

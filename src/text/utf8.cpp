@@ -96,6 +96,16 @@ std::string sanitize_utf8(std::string_view text) {
   return out;
 }
 
+std::string excerpt(std::string_view text, size_t max_bytes) {
+  size_t end = 0;
+  while (end < text.size()) {
+    const size_t size = decode_utf8(text, end).size;
+    if (end + size > max_bytes) break;
+    end += size;
+  }
+  return sanitize_utf8(text.substr(0, end));
+}
+
 size_t count_code_points(std::string_view text) noexcept {
   size_t count = 0;
   for (size_t at = 0; at < text.size(); at += decode_utf8(text, at).size) ++count;

@@ -34,6 +34,9 @@ bool is_valid_utf8(std::string_view text) noexcept;
 /// `text` with ill-formed parts replaced by U+FFFD; well-formed text is returned as it is.
 std::string sanitize_utf8(std::string_view text);
 
+/// The first `max_bytes` of `text` at most, cut between characters and sanitized: for error messages, which must be well-formed themselves.
+std::string excerpt(std::string_view text, size_t max_bytes = 32);
+
 /// Number of code points of well-formed text (an ill-formed part counts as one).
 size_t count_code_points(std::string_view text) noexcept;
 

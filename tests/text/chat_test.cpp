@@ -9,6 +9,7 @@
 #include "core/rng.h"
 #include "tests/text/gemma_vocab.h"
 #include "tests/text/small_vocab.h"
+#include "text/utf8.h"
 
 namespace attune::text {
 namespace {
@@ -66,6 +67,12 @@ TEST(Chat, WhatCannotBeRenderedIsRefusedByIndex) {
   expect_refused({{"system", "s"}}, "0");
   expect_refused({{"user", "a"}}, "0", {.continue_last_assistant = true});
   EXPECT_THROW(arrange_chat({}), Error);
+  try {
+    arrange_chat(Messages{{std::string(31, 'x') + "\xC3\xA9", "a"}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_TRUE(is_valid_utf8(error.what()));  // messages travel in JSON
+  }
 }
 
 TEST(Chat, GoldenIds) {

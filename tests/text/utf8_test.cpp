@@ -104,6 +104,13 @@ TEST(Utf8, RandomBytesAgreeWithTheTable) {
   }
 }
 
+TEST(Utf8, ExcerptsAreWellFormed) {
+  EXPECT_EQ(excerpt("short"), "short");
+  EXPECT_EQ(excerpt("ab\xC3\xA9", 3), "ab");
+  EXPECT_EQ(excerpt("a\xFF", 2), "a" + std::string(kR));
+  EXPECT_EQ(excerpt(std::string(40, 'x')).size(), 32u);
+}
+
 TEST(Utf8, TrimsWhatPythonStrips) {
   EXPECT_EQ(trim(" \t\r\n\v\f a b \xC2\xA0\xE3\x80\x80\xE2\x80\x8A\x1F"), "a b");
   EXPECT_EQ(trim(""), "");
