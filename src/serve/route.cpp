@@ -1,0 +1,86 @@
+#include "serve/route.h"
+
+namespace attune::serve {
+namespace {
+
+constexpr Route kRoutes[] = {
+    {"GET", "/health", false, false, "Whether the server is ready: 200 or 503.", handle_health},
+    {"GET", "/metrics", true, false, "Counters in Prometheus' text form.", handle_metrics},
+    {"GET", "/v1/models", true, true, "The served model.", handle_models},
+    {"GET", "/v1/models/{id}", true, true, "One model.", handle_model},
+    {"POST", "/v1/chat/completions", true, true, "Chat; streams with \"stream\": true.", handle_chat_completions},
+    {"POST", "/v1/completions", true, true, "Continue texts.", handle_completions},
+    {"POST", "/tokenize", true, true, "Token ids of a text.", handle_tokenize},
+    {"POST", "/detokenize", true, true, "Text of token ids.", handle_detokenize},
+    {"GET", "/*", true, false, "The page and its assets.", handle_page},
+};
+
+std::vector<std::string_view> split(std::string_view path) {
+  std::vector<std::string_view> out;
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the slash
+    const size_t end = std::min(path.find('/'), path.size());
+    out.push_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  return out;
+}
+
+bool match_segments(std::string_view pattern, const std::vector<std::string_view>& segments, std::vector<std::string>& params) {
+  const auto parts = split(pattern);
+  params.clear();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i] == "*") return true;
+    if (i >= segments.size()) return false;
+    const auto segment = net::percent_decode(segments[i]);
+    if (!segment) return false;
+    if (parts[i].starts_with('{')) {
+      if (segment->empty()) return false;
+      params.push_back(*segment);
+    } else if (*segment != parts[i]) {
+      return false;
+    }
+  }
+  return parts.size() == segments.size();
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+RouteMatch match_route(std::string_view method, std::string_view path) {
+  RouteMatch out;
+  if (path.empty() || path.front() != '/') return out;
+  const auto segments = split(path);
+  std::vector<std::string> params;
+  for (const Route& route : routes()) {
+    if (!match_segments(route.pattern, segments, params)) continue;
+    // The catch-all is for assets: it takes GET only, and never hides that a path above it exists.
+    const bool is_rest = route.pattern.ends_with('*');
+    if (route.method == method || (route.method == "GET" && method == "HEAD")) {
+      if (is_rest && !out.allow.empty()) return out;
+      out.route = &route;
+      out.params = params;
+      return out;
+    }
+    if (!is_rest) out.allow += (out.allow.empty() ? "" : ", ") + std::string(route.method);
+  }
+  return out;
+}
+
+void Call::send_json(int status, std::string body) { send({status, {{"Content-Type", "application/json"}}, std::move(body)}); }
+
+void Call::send(const net::Response& response) {
+  status_ = response.status;
+  responder_.send(response);
+}
+
+bool Call::start_events() {
+  status_ = 200;
+  return responder_.start_stream(
+      200, {{"Content-Type", "text/event-stream; charset=utf-8"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
+}
+
+bool Call::event(std::string_view data) { return responder_.write_chunk(cat("data: ", data, "\n\n")); }
+
+}  // namespace attune::serve

@@ -1,0 +1,73 @@
+// The route table: data that the dispatcher, the documentation and the generated tests walk.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/server.h"
+#include "serve/api.h"
+
+namespace attune::serve {
+
+/// One request being handled. Remembers the status for the metrics.
+class Call {
+ public:
+  Call(Api& owner, const net::Request& given, net::Responder& out) : api(owner), request(given), responder_(out) {}
+
+  Api& api;
+  const net::Request& request;
+  std::vector<std::string> params;  ///< decoded values of the pattern's {names}, in order
+  std::shared_ptr<const App> app;   ///< set for routes that need it
+
+  /// A JSON answer.
+  void send_json(int status, std::string body);
+  void send(const net::Response& response);
+  /// Begins server-sent events. False if the client is gone.
+  bool start_events();
+  /// One event. False if the client is gone.
+  bool event(std::string_view data);
+  bool started() const { return responder_.started(); }
+  int status() const noexcept { return status_; }
+
+ private:
+  net::Responder& responder_;
+  int status_ = 0;
+};
+
+struct Route {
+  std::string_view method;   ///< GET also answers HEAD
+  std::string_view pattern;  ///< "/v1/items/{id}"; a last "*" takes any rest
+  bool needs_key;            ///< asked for once a key is set
+  bool needs_ready;          ///< 503 while loading
+  std::string_view help;
+  void (*handler)(Call& call);
+};
+
+/// All routes, in the order they are tried.
+std::span<const Route> routes();
+
+struct RouteMatch {
+  const Route* route = nullptr;
+  std::vector<std::string> params;
+  std::string allow;  ///< if only the method is wrong: the methods of this path, "GET, PUT"
+};
+/// Finds the route of a path. A segment with a malformed escape matches nothing.
+RouteMatch match_route(std::string_view method, std::string_view path);
+
+/// Fills the gauges that come from the recommender, if there is one.
+void add_people_gauges(const App& app, Gauges& gauges);
+
+// Handlers, by file.
+void handle_health(Call& call);
+void handle_metrics(Call& call);
+void handle_models(Call& call);
+void handle_model(Call& call);
+void handle_tokenize(Call& call);
+void handle_detokenize(Call& call);
+void handle_chat_completions(Call& call);
+void handle_completions(Call& call);
+void handle_page(Call& call);
+
+}  // namespace attune::serve
