@@ -1,13 +1,17 @@
 // Small pure formatting functions.
 
-/** Fractions in 0..1 for the score bars: scores may be negative or all equal, so the scale starts at the smaller of 0 and the least score. */
+const kLeastFraction = 0.2;
+
+/**
+ * Lengths in 0..1 for the score bars: the best of the list is full, the least keeps kLeastFraction, since scores of one list lie close together
+ * and may be negative. Equal scores are all full; what is no number is 0.
+ */
 export function scoreFractions(scores: readonly number[]): number[] {
   const finite = scores.filter(Number.isFinite);
-  if (finite.length === 0) return scores.map(() => 0);
-  const low = Math.min(0, ...finite);
-  const high = Math.max(...finite);
-  const span = high - low;
-  return scores.map((score) => (!Number.isFinite(score) ? 0 : span <= 0 ? 1 : (score - low) / span));
+  const low = Math.min(...finite);
+  const span = Math.max(...finite) - low;
+  const fraction = (score: number) => (span <= 0 ? 1 : kLeastFraction + ((1 - kLeastFraction) * (score - low)) / span);
+  return scores.map((score) => (Number.isFinite(score) ? fraction(score) : 0));
 }
 
 /** Two decimals, or a dash for what is no number. */

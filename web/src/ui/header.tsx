@@ -32,11 +32,16 @@ export function Header() {
     <header class="header">
       <a class="skip" href="#list-title">Skip to the recommendations</a>
       <div class="header-row">
-        <div class="brand"><Mark /><h1>Attune</h1></div>
-        <p class="model" title={model.value?.id}>
-          <span class={`dot ${server.value}`} />
-          <span class="model-name">{server.value === "ready" ? model.value?.id : kServerText[server.value]}</span>
-        </p>
+        <div class="brand">
+          <Mark />
+          <div class="ident">
+            <h1>Attune</h1>
+            <p class="model" title={model.value?.id}>
+              <span class={`dot ${server.value}`} />
+              <span class="model-name">{server.value === "ready" ? model.value?.id : kServerText[server.value]}</span>
+            </p>
+          </div>
+        </div>
         {user.value !== null && <Tabs />}
         <div class="header-actions"><UserButton /><ThemeButton /></div>
       </div>
@@ -52,10 +57,10 @@ export function Banner() {
   }
   if (model.value === null || model.value.instructionTuned) return null;
   return (
-    <p class="banner">
+    <div class="banner" role="region" aria-label="About the model">
       <strong>Base model: chat runs as a transcript</strong>
       <span class="banner-more">It continues a written conversation and was not trained to follow instructions.</span>
-    </p>
+    </div>
   );
 }
 

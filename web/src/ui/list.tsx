@@ -15,7 +15,7 @@ function Because({ item }: { item: ShownItem }) {
   return (
     <div class={`because ${state}`}>
       <p>{text}{state === "writing" && <span class="caret" />}</p>
-      {label !== null && <span class={`source ${state === "final" ? (source ?? "") : "pending"}`}>{label}</span>}
+      {" "}{label !== null && <span class={`source ${state === "final" ? (source ?? "") : "pending"}`}>{label}</span>}
     </div>
   );
 }
@@ -35,7 +35,7 @@ function MoveMark({ item }: { item: ShownItem }) {
 
 function Score({ score, fraction }: { score: number; fraction: number }) {
   return (
-    <div class="score" title="Score of the learned model, drawn relative to the best in this list">
+    <div class="score" title="Score of the learned model, drawn between the least and the best of this list">
       <svg class="score-bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
         <rect class="score-track" width="100" height="4" /><rect class="score-fill" width={Math.max(1, fraction * 100)} height="4" />
       </svg>
@@ -103,12 +103,14 @@ function Cards() {
   const focused = [...(list.current?.querySelectorAll(".card") ?? [])].findIndex((card) => card.contains(document.activeElement));
   useLayoutEffect(() => {
     if (list.current === null) return;
+    if (before.size > 0) list.current.classList.add("still");
     if (before.size > 0 && !lessMotion()) glide(list.current, before);
     if (focused >= 0) keepFocus(list.current, focused);
   }, [items]);
+  const wake = () => list.current?.classList.remove("still");
   const fractions = scoreFractions(items.map((item) => item.score));
   return (
-    <ol class="cards" ref={list}>
+    <ol class="cards" ref={list} onPointerMove={wake} onPointerDown={wake}>
       {items.map((item, index) => <Card key={item.item} item={item} rank={index + 1} fraction={fractions[index] ?? 0} />)}
     </ol>
   );

@@ -6,7 +6,7 @@ import { Dialog } from "./dialog";
 import { SearchIcon } from "./icons";
 import { useSearch } from "./use_search";
 
-const kShown = 24;
+const kShown = 20;
 const search = (query: string, signal: AbortSignal) => searchUsers(query, kShown, signal);
 
 export function UserPicker() {
