@@ -191,7 +191,8 @@ TEST(Safetensors, AFolderIsSearched) {
   ScratchFolder folder;
   expect_error(ErrorCode::kNotFound, "found neither", [&] { SafetensorsFile::open(folder.path()); });
   SafetensorsWriter writer;
-  writer.add_raw("t", "U8", {}, noise(1));
+  const auto data = noise(1);
+  writer.add_raw("t", "U8", {}, data);
   writer.write(folder / "model.safetensors");
   EXPECT_NE(SafetensorsFile::open(folder.path())->find_raw("t"), nullptr);
   writer.write_shards(folder.path(), 100);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 
 #include "core/error.h"
 #include "io/name_index_internal.h"
@@ -62,9 +63,8 @@ void check_layout(std::vector<HeaderEntry>& entries, uint64_t data_size, std::st
              entry.end, "] (", entry.end - entry.begin, " bytes)");
     }
   }
-  std::stable_sort(entries.begin(), entries.end(), [](const HeaderEntry& a, const HeaderEntry& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
-  });
+  std::sort(entries.begin(), entries.end(),
+            [](const HeaderEntry& a, const HeaderEntry& b) { return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name); });
   uint64_t position = 0;
   for (const HeaderEntry& entry : entries) {
     if (entry.begin != position) {

@@ -59,7 +59,9 @@ struct SafetensorsWriter::State {
 
 /// Header, padded with spaces to a multiple of 8, and data of `part`, largest elements first.
 void SafetensorsWriter::State::write(const Path& path, std::vector<const Entry*> part) const {
-  std::stable_sort(part.begin(), part.end(), [](const Entry* a, const Entry* b) { return a->bits > b->bits; });
+  std::sort(part.begin(), part.end(), [](const Entry* a, const Entry* b) {  // entries lie in one vector: address order is the order added
+    return a->bits != b->bits ? a->bits > b->bits : a < b;
+  });
   std::string header = "{";
   const auto comma = [&] { return header.size() == 1 ? "" : ","; };
   if (!metadata.empty()) {
