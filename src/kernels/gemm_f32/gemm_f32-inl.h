@@ -1,0 +1,191 @@
+// Kernel text: any weights times float or Q8 activations in float arithmetic, on the lanes of a vector_*-inl.h.
+//
+// y[t, r] is kLanes partial sums (column k goes to lane k mod kLanes, one fused step a column in ascending order) and one fixed tree: tiles
+// of 4 rows by 4 activations only decide what is computed together. Block formats are dequantised 4 rows by kChunk columns at a time into a
+// buffer on the stack (32 KiB), once a call where n <= kChunk, else once for every kBatch activations.
+#include "kernels/blocks-inl.h"
+#include "kernels/levels_internal.h"
+
+namespace attune::kernels::ATTUNE_KERNELS_LEVEL {
+namespace {
+
+constexpr int kRows = 4;
+constexpr int kTile = 4;
+constexpr int64_t kChunk = 2048;
+constexpr int64_t kBatch = 16;
+
+// Where a vector of columns comes from: weights by row pointer, activations by index.
+struct WeightF32 {
+  static constexpr int kBytes = 4;
+  static F get(const char* row, int64_t k) { return load(reinterpret_cast<const float*>(row) + k); }
+  static F get_part(const char* row, int64_t k, int64_t count) { return load_part(reinterpret_cast<const float*>(row) + k, count); }
+};
+struct WeightF16 {
+  static constexpr int kBytes = 2;
+  static F get(const char* row, int64_t k) { return load_f16(row + 2 * k); }
+  static F get_part(const char* row, int64_t k, int64_t count) {
+    uint16_t padded[kLanes] = {};
+    __builtin_memcpy(padded, row + 2 * k, static_cast<size_t>(2 * count));
+    return load_f16(padded);
+  }
+};
+struct WeightBF16 {
+  static constexpr int kBytes = 2;
+  static F get(const char* row, int64_t k) { return load_bf16(row + 2 * k); }
+  static F get_part(const char* row, int64_t k, int64_t count) {
+    uint16_t padded[kLanes] = {};
+    __builtin_memcpy(padded, row + 2 * k, static_cast<size_t>(2 * count));
+    return load_bf16(padded);
+  }
+};
+struct FloatRows {
+  const float* x;
+  int64_t ldx;
+  F get(int64_t t, int64_t k) const { return load(x + t * ldx + k); }
+  F get_part(int64_t t, int64_t k, int64_t count) const { return load_part(x + t * ldx + k, count); }
+};
+struct Q8Rows {
+  const char* x;
+  int64_t stride;
+  int64_t n;
+  F get(int64_t t, int64_t k) const {
+    const char* row = x + t * stride;
+    float scale;
+    __builtin_memcpy(&scale, row + n + k / 32 * static_cast<int64_t>(sizeof(Q8Block)), sizeof scale);
+    return mul(set1(scale), load_i8(reinterpret_cast<const int8_t*>(row) + k));
+  }
+  F get_part(int64_t, int64_t, int64_t) const { return zero(); }  // n is a multiple of 32
+};
+
+/// sums[i * kX + j] += products of columns [0, count) of weight row i with columns [x_from, x_from + count) of activation t + j.
+template <class Weight, int kX, class X>
+inline void add_tile(const char* const rows[kRows], const X& x, int64_t t, int64_t x_from, int64_t count, F sums[kRows * kX]) {
+  F acc[kRows * kX];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows * kX; ++i) acc[i] = sums[i];
+  int64_t k = 0;
+  for (; k + kLanes <= count; k += kLanes) {
+    F columns[kX];
+#pragma GCC unroll 4
+    for (int j = 0; j < kX; ++j) columns[j] = x.get(t + j, x_from + k);
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i) {
+      const F weight = Weight::get(rows[i], k);
+#pragma GCC unroll 4
+      for (int j = 0; j < kX; ++j) acc[i * kX + j] = fma(weight, columns[j], acc[i * kX + j]);
+    }
+  }
+  if (k < count) {
+    for (int i = 0; i < kRows; ++i) {
+      const F weight = Weight::get_part(rows[i], k, count - k);
+      for (int j = 0; j < kX; ++j) acc[i * kX + j] = fma(weight, x.get_part(t + j, x_from + k, count - k), acc[i * kX + j]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows * kX; ++i) sums[i] = acc[i];
+}
+
+/// Reduces a tile and writes the first `num_rows` of its rows.
+template <int kX>
+inline void write_tile(const F sums[kRows * kX], int64_t num_rows, float* y, int64_t ldy) {
+  for (int j = 0; j < kX; ++j) {
+    F column[kRows];
+    for (int i = 0; i < kRows; ++i) column[i] = sums[i * kX + j];
+    alignas(16) float out[kRows];
+    _mm_store_ps(out, reduce_add4(column));
+    for (int64_t i = 0; i < num_rows; ++i) y[j * ldy + i] = out[i];
+  }
+}
+
+/// Four (or fewer, the last one repeated) rows of weights that are floats already.
+template <class Weight, class X>
+void plain_rows(const char* const rows[kRows], int64_t num_rows, int64_t n, const X& x, int64_t num_x, float* y, int64_t ldy) {
+  int64_t t = 0;
+  for (; t + kTile <= num_x; t += kTile) {
+    F sums[kRows * kTile] = {};
+    add_tile<Weight, kTile>(rows, x, t, 0, n, sums);
+    write_tile<kTile>(sums, num_rows, y + t * ldy, ldy);
+  }
+  for (; t < num_x; ++t) {
+    F sums[kRows] = {};
+    add_tile<Weight, 1>(rows, x, t, 0, n, sums);
+    write_tile<1>(sums, num_rows, y + t * ldy, ldy);
+  }
+}
+
+/// The same for block formats.
+void block_rows(DType dtype, int64_t block_size, int64_t block_bytes, const char* const rows[kRows], int64_t num_rows, int64_t n,
+                const FloatRows& x, int64_t num_x, float* y, int64_t ldy) {
+  alignas(64) float buffer[kRows][kChunk];
+  const char* unpacked[kRows];
+  for (int i = 0; i < kRows; ++i) unpacked[i] = reinterpret_cast<const char*>(buffer[i < num_rows ? i : num_rows - 1]);
+  for (int64_t first = 0; first < num_x; first += kBatch) {
+    const int64_t batch = num_x - first < kBatch ? num_x - first : kBatch;
+    const int64_t tiled = batch / kTile * kTile;
+    F sums[kBatch * kRows] = {};
+    for (int64_t k = 0; k < n; k += kChunk) {
+      const int64_t count = n - k < kChunk ? n - k : kChunk;
+      if (n > kChunk || first == 0) {
+        for (int i = 0; i < num_rows; ++i) dequantize_row(dtype, rows[i] + k / block_size * block_bytes, buffer[i], count);
+      }
+      for (int64_t t = 0; t < tiled; t += kTile) add_tile<WeightF32, kTile>(unpacked, x, first + t, k, count, sums + t * kRows);
+      for (int64_t t = tiled; t < batch; ++t) add_tile<WeightF32, 1>(unpacked, x, first + t, k, count, sums + t * kRows);
+    }
+    float* out = y + first * ldy;
+    for (int64_t t = 0; t < tiled; t += kTile) write_tile<kTile>(sums + t * kRows, num_rows, out + t * ldy, ldy);
+    for (int64_t t = tiled; t < batch; ++t) write_tile<1>(sums + t * kRows, num_rows, out + t * ldy, ldy);
+  }
+}
+
+/// Calls body(rows, count, r) for groups of kRows rows from row r on; a short last group repeats its last row.
+template <class Body>
+inline void for_row_groups(const void* w, int64_t row_bytes, int64_t num_rows, const Body& body) {
+  for (int64_t r = 0; r < num_rows; r += kRows) {
+    const int64_t count = num_rows - r < kRows ? num_rows - r : kRows;
+    const char* rows[kRows];
+    for (int i = 0; i < kRows; ++i) rows[i] = static_cast<const char*>(w) + (r + (i < count ? i : count - 1)) * row_bytes;
+    body(rows, count, r);
+  }
+}
+
+template <class Weight, class X>
+void plain_gemm(const void* w, int64_t num_rows, int64_t n, const X& x, int64_t num_x, float* y, int64_t ldy) {
+  for_row_groups(w, n * Weight::kBytes, num_rows, [&](const char* const rows[kRows], int64_t count, int64_t r) {
+    plain_rows<Weight>(rows, count, n, x, num_x, y + r, ldy);
+  });
+}
+
+template <class Format>
+void block_gemm(DType dtype, const void* w, int64_t num_rows, int64_t n, const FloatRows& x, int64_t num_x, float* y, int64_t ldy) {
+  for_row_groups(w, n / Format::kBlock * Format::kBytes, num_rows, [&](const char* const rows[kRows], int64_t count, int64_t r) {
+    block_rows(dtype, Format::kBlock, Format::kBytes, rows, count, n, x, num_x, y + r, ldy);
+  });
+}
+
+}  // namespace
+
+void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const float* x, int64_t ldx, int64_t num_x, float* y,
+              int64_t ldy) noexcept {
+  const FloatRows rows{x, ldx};
+  switch (dtype) {
+    case DType::kF32: return plain_gemm<WeightF32>(w, num_rows, n, rows, num_x, y, ldy);
+    case DType::kF16: return plain_gemm<WeightF16>(w, num_rows, n, rows, num_x, y, ldy);
+    case DType::kBF16: return plain_gemm<WeightBF16>(w, num_rows, n, rows, num_x, y, ldy);
+    case DType::kQ4_0: return block_gemm<FormatQ4_0>(dtype, w, num_rows, n, rows, num_x, y, ldy);
+    case DType::kQ5_0: return block_gemm<FormatQ5_0>(dtype, w, num_rows, n, rows, num_x, y, ldy);
+    case DType::kQ8_0: return block_gemm<FormatQ8_0>(dtype, w, num_rows, n, rows, num_x, y, ldy);
+    case DType::kQ4_K: return block_gemm<FormatQ4_K>(dtype, w, num_rows, n, rows, num_x, y, ldy);
+    case DType::kQ5_K: return block_gemm<FormatQ5_K>(dtype, w, num_rows, n, rows, num_x, y, ldy);
+    case DType::kQ6_K: return block_gemm<FormatQ6_K>(dtype, w, num_rows, n, rows, num_x, y, ldy);
+  }
+}
+
+void gemm_q8_float(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
+  const int64_t stride = (n + n / 32 * static_cast<int64_t>(sizeof(Q8Block)) + 63) / 64 * 64;
+  const Q8Rows rows{static_cast<const char*>(x), stride, n};
+  if (dtype == DType::kF32) return plain_gemm<WeightF32>(w, num_rows, n, rows, num_x, y, ldy);
+  if (dtype == DType::kF16) return plain_gemm<WeightF16>(w, num_rows, n, rows, num_x, y, ldy);
+  plain_gemm<WeightBF16>(w, num_rows, n, rows, num_x, y, ldy);
+}
+
+}  // namespace attune::kernels::ATTUNE_KERNELS_LEVEL

@@ -1,0 +1,3 @@
+#include "kernels/vector_avx2-inl.h"
+// The text below is compiled for the level named above.
+#include "kernels/gemm_f32/gemm_f32-inl.h"

@@ -1,0 +1,3 @@
+#include "kernels/vector_avx512-inl.h"
+// The text below is compiled for the level named above.
+#include "kernels/pointwise/pointwise-inl.h"

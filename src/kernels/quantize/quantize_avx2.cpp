@@ -1,0 +1,3 @@
+#include "kernels/vector_avx2-inl.h"
+// The text below is compiled for the level named above.
+#include "kernels/quantize/quantize-inl.h"
