@@ -23,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "assist/because.h"
 #include "core/file.h"
 #include "store/event_store.h"
 
@@ -34,11 +35,6 @@ namespace attune::assist {
 
 class Explainer;
 
-/// Who wrote a reason.
-enum class BecauseSource { kNone, kModel, kTemplate };
-/// "model", "template", or "" for kNone (null in JSON).
-std::string_view because_source_name(BecauseSource source) noexcept;
-
 struct RecommendedItem {
   std::string item;               ///< id
   std::string title;              ///< as people write it: "The Third Man"
@@ -48,12 +44,6 @@ struct RecommendedItem {
   double score = 0;
   std::optional<std::string> because;
   BecauseSource because_source = BecauseSource::kNone;
-};
-
-/// How many reasons came from where.
-struct BecauseShare {
-  int64_t model = 0;
-  int64_t from_template = 0;
 };
 
 struct RecommendReply {
