@@ -16,7 +16,8 @@ void load(std::span<const std::byte> bytes) {
     uint64_t sum = 0;
     for (const auto& tensor : file->tensors()) {
       if (file->find(tensor.name) != &tensor) std::abort();
-      if (reinterpret_cast<uintptr_t>(tensor.data.data()) % static_cast<size_t>(attune::dtype_info(tensor.dtype).block_bytes) != 0) std::abort();
+      if (reinterpret_cast<uintptr_t>(tensor.data.data()) % static_cast<size_t>(attune::dtype_info(tensor.dtype).block_bytes) != 0)
+        std::abort();
       for (const std::byte byte : tensor.data) sum += static_cast<uint64_t>(byte);
     }
     for (const auto& raw : file->unsupported()) {
@@ -42,8 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   load(std::as_bytes(std::span(whole)));
 
   try {
-    for (const auto& [tensor, shard] :
-         attune::io::safetensors::parse_index({reinterpret_cast<const char*>(data), size}, "fuzz.index.json", attune::io::SafetensorsLimits{})) {
+    for (const auto& [tensor, shard] : attune::io::safetensors::parse_index({reinterpret_cast<const char*>(data), size}, "fuzz.index.json",
+                                                                            attune::io::SafetensorsLimits{})) {
       if (shard.find('/') != std::string::npos || shard.front() == '.') std::abort();
     }
   } catch (const attune::Error&) {

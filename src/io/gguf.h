@@ -29,7 +29,8 @@ struct GgufLimits {
 };
 
 /// A metadata value. Integers of all widths are widened to int64/uint64; arrays hold one element type; arrays of arrays are refused.
-using GgufArray = std::variant<std::vector<int64_t>, std::vector<uint64_t>, std::vector<double>, std::vector<bool>, std::vector<std::string>>;
+using GgufArray =
+    std::variant<std::vector<int64_t>, std::vector<uint64_t>, std::vector<double>, std::vector<bool>, std::vector<std::string>>;
 using GgufValue = std::variant<int64_t, uint64_t, double, bool, std::string, GgufArray>;
 
 class GgufFile final : public TensorSource {

@@ -31,7 +31,8 @@ class SafetensorsFile final : public TensorSource {
   /// align to its element size is copied. Throws kNotFound, kIo, kCorruptData.
   static std::shared_ptr<const SafetensorsFile> open(const Path& path, const SafetensorsLimits& limits = {});
   /// One file's bytes in memory (tests, fuzzing), which must outlive the result. `name` stands in messages.
-  static std::shared_ptr<const SafetensorsFile> parse(std::span<const std::byte> bytes, std::string name, const SafetensorsLimits& limits = {});
+  static std::shared_ptr<const SafetensorsFile> parse(std::span<const std::byte> bytes, std::string name,
+                                                      const SafetensorsLimits& limits = {});
   ~SafetensorsFile() override;
 
   const TensorView* find(std::string_view name) const noexcept override;

@@ -39,11 +39,11 @@ uint64_t tensor_bytes(std::string_view file, std::string_view name, DType dtype,
   return elements / static_cast<uint64_t>(info.block_size) * static_cast<uint64_t>(info.block_bytes);
 }
 
-TensorView make_tensor_view(std::string_view file, std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> bytes,
-                            uint64_t offset, uint64_t size) {
+TensorView make_tensor_view(std::string_view file, std::string name, DType dtype, std::vector<int64_t> shape,
+                            std::span<const std::byte> bytes, uint64_t offset, uint64_t size) {
   const uint64_t needed = tensor_bytes(file, name, dtype, shape);
-  check(size == needed, ErrorCode::kCorruptData, "[", printable(file, 4096), "] tensor ", printable(name), ": expected ", needed, " bytes for ",
-        dtype_name(dtype), " ", shape_string(shape), ", found ", size);
+  check(size == needed, ErrorCode::kCorruptData, "[", printable(file, 4096), "] tensor ", printable(name), ": expected ", needed,
+        " bytes for ", dtype_name(dtype), " ", shape_string(shape), ", found ", size);
   check(offset <= bytes.size() && size <= bytes.size() - offset, ErrorCode::kCorruptData, "[", printable(file, 4096), "] tensor ",
         printable(name), ": expected ", size, " bytes at byte ", offset, ", found a file of ", bytes.size(), " bytes (cut off?)");
   TensorView view;

@@ -33,8 +33,8 @@ uint64_t tensor_bytes(std::string_view file, std::string_view name, DType dtype,
 
 /// The only maker of views: checks dims (1 to 2^40 each, product checked), whole blocks, and that [offset, offset + size) lies in
 /// `bytes`. Throws kCorruptData: "[FILE] tensor NAME: ...expected...found...".
-TensorView make_tensor_view(std::string_view file, std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> bytes,
-                            uint64_t offset, uint64_t size);
+TensorView make_tensor_view(std::string_view file, std::string name, DType dtype, std::vector<int64_t> shape,
+                            std::span<const std::byte> bytes, uint64_t offset, uint64_t size);
 
 /// A set of named tensors, whatever the file format. Keeps its files mapped. Thread-safe.
 class TensorSource {

@@ -71,21 +71,28 @@ TEST(Csv, LineEndsAndByteOrderMark) {
 }
 
 TEST(Csv, Quotes) {
-  EXPECT_EQ(fields("11,\"American President, The (1995)\",Comedy\n"), (std::vector<Fields>{{"11", "American President, The (1995)", "Comedy"}}));
+  EXPECT_EQ(fields("11,\"American President, The (1995)\",Comedy\n"),
+            (std::vector<Fields>{{"11", "American President, The (1995)", "Comedy"}}));
   EXPECT_EQ(fields("\"a \"\"b\"\" c\",\"\",\"\"\"\"\r\n"), (std::vector<Fields>{{"a \"b\" c", "", "\""}}));
   EXPECT_EQ(fields("\"two\r\nlines\",x\ny,z"), (std::vector<Fields>{{"two\r\nlines", "x"}, {"y", "z"}}));
   EXPECT_EQ(fields("a\"b\",c\n"), (std::vector<Fields>{{"a\"b\"", "c"}}));  // a quote inside a field is an ordinary character
   EXPECT_EQ(fields("x,\"y\""), (std::vector<Fields>{{"x", "y"}}));
   EXPECT_EQ(fields("x,\"y\","), (std::vector<Fields>{{"x", "y", ""}}));
-  EXPECT_EQ(fields("\"a\"\t\"b\tc\"\n", [] { CsvOptions o; o.delimiter = "\t"; return o; }()), (std::vector<Fields>{{"a", "b\tc"}}));
+  EXPECT_EQ(fields("\"a\"\t\"b\tc\"\n",
+                   [] {
+                     CsvOptions o;
+                     o.delimiter = "\t";
+                     return o;
+                   }()),
+            (std::vector<Fields>{{"a", "b\tc"}}));
 }
 
 /// Titles of ml-10m begin with a quote; a reader that takes it for quoting swallows the following lines.
 TEST(Csv, FilesWithoutQuoting) {
   const std::string text = "8360::\"Great Performances\" Cats (1998)::Musical\n11::\"American President::Comedy\n12::x::y\n";
-  EXPECT_EQ(fields(text, plain("::")), (std::vector<Fields>{{"8360", "\"Great Performances\" Cats (1998)", "Musical"},
-                                                            {"11", "\"American President", "Comedy"},
-                                                            {"12", "x", "y"}}));
+  EXPECT_EQ(fields(text, plain("::")),
+            (std::vector<Fields>{
+                {"8360", "\"Great Performances\" Cats (1998)", "Musical"}, {"11", "\"American President", "Comedy"}, {"12", "x", "y"}}));
 }
 
 TEST(Csv, LineNumbersCountLinesInsideQuotes) {
@@ -203,11 +210,13 @@ TEST(Csv, InvalidUtf8IsFlaggedAndLatin1Converts) {
 }
 
 TEST(Csv, Utf8Check) {
-  for (const char* good : {"", "plain ascii text", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf", "\xee\x80\x80", "12345678\xc2\x80"}) {
+  for (const char* good : {"", "plain ascii text", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf",
+                           "\xee\x80\x80", "12345678\xc2\x80"}) {
     EXPECT_TRUE(is_valid_utf8(good)) << good;
   }
-  for (const char* bad : {"\x80", "\xc3", "\xc0\x80", "\xc1\xbf", "\xe2\x82", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-                          "\xff", "\xfe", "\xf0\x9f\x98", "1234567\xe9", "12345678\xc3(", "\xe2(\xa1"}) {
+  for (const char* bad :
+       {"\x80", "\xc3", "\xc0\x80", "\xc1\xbf", "\xe2\x82", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80", "\xff", "\xfe", "\xf0\x9f\x98", "1234567\xe9", "12345678\xc3(", "\xe2(\xa1"}) {
     EXPECT_FALSE(is_valid_utf8(bad)) << bad;
   }
 }

@@ -79,7 +79,8 @@ Counts flip_every_byte(std::string bytes, const Load& load) {
 template <class Load>
 Counts cut_at_every_length(const std::string& bytes, const Load& load) {
   Counts counts;
-  for (size_t size = 0; size < std::min(bytes.size(), kMaxDamagedBytes); ++size) attempt(std::string_view(bytes).substr(0, size), load, counts);
+  for (size_t size = 0; size < std::min(bytes.size(), kMaxDamagedBytes); ++size)
+    attempt(std::string_view(bytes).substr(0, size), load, counts);
   return counts;
 }
 

@@ -40,7 +40,9 @@ std::string GgufSpec::build() const {
 
 GgufSpec sound_gguf() {
   GgufSpec spec;
-  const auto pair = [&](std::string key, uint32_t type, std::string payload) { spec.pairs.push_back({std::move(key), type, std::move(payload), {}}); };
+  const auto pair = [&](std::string key, uint32_t type, std::string payload) {
+    spec.pairs.push_back({std::move(key), type, std::move(payload), {}});
+  };
   pair("general.architecture", 8, raw_text("gemma3"));
   pair("general.alignment", 4, raw<uint32_t>(32));
   pair("gemma3.block_count", 4, raw<uint32_t>(2));

@@ -48,8 +48,9 @@ void add_preamble_cases(Table& table) {
     table.add(cat("magic ", magic), "header", "found \"", [&](GgufSpec& spec) { spec.magic = std::string(magic, 4); });
   }
   for (const uint32_t version : {0u, 1u, 2u, 4u, 0x03000000u, 0xffffffffu}) {
-    table.add(cat("version ", version), "header", cat("found version ", version), [&](GgufSpec& spec) { spec.version = version; },
-              ErrorCode::kUnsupported);
+    table.add(
+        cat("version ", version), "header", cat("found version ", version), [&](GgufSpec& spec) { spec.version = version; },
+        ErrorCode::kUnsupported);
   }
   for (const uint64_t count : {uint64_t{65537}, uint64_t{1} << 32, kHuge, ~uint64_t{0}}) {
     table.add(cat("tensor count ", count), "header", cat("found ", count), [&](GgufSpec& spec) { spec.num_tensors = count; });
@@ -86,28 +87,30 @@ void add_value_cases(Table& table) {
   for (uint32_t type = 0; type < 13; ++type) {
     if (type == 9) continue;
     const uint64_t fits = type == 8 ? 2 : 16 / sizes[type];  // 16 bytes follow
-    table.add_bytes(cat("array of type ", type, " one longer than the file"), ends_with_value(9, raw(type) + raw(fits + 1) + std::string(16, '\0')),
-                    "key the.key", cat(" elements of "));
-    table.add_bytes(cat("array of type ", type, ", 2^24 elements"), ends_with_value(9, raw(type) + raw(uint64_t{1} << 24) + std::string(16, '\0')),
-                    "key the.key", "found 16 before");
+    table.add_bytes(cat("array of type ", type, " one longer than the file"),
+                    ends_with_value(9, raw(type) + raw(fits + 1) + std::string(16, '\0')), "key the.key", cat(" elements of "));
+    table.add_bytes(cat("array of type ", type, ", 2^24 elements"),
+                    ends_with_value(9, raw(type) + raw(uint64_t{1} << 24) + std::string(16, '\0')), "key the.key", "found 16 before");
   }
   for (const uint64_t count : {(uint64_t{1} << 24) + 1, uint64_t{1} << 61, kHuge, ~uint64_t{0}}) {
     table.add_bytes(cat("array of ", count), ends_with_value(9, raw<uint32_t>(6) + raw(count) + std::string(16, '\0')), "key the.key",
                     cat("found ", count));
     table.add_bytes(cat("string of ", count), ends_with_value(8, raw(count) + std::string(16, '\0')), "key the.key", "found");
-    table.add_bytes(cat("array with a string of ", count), ends_with_value(9, raw<uint32_t>(8) + raw<uint64_t>(1) + raw(count) + std::string(8, '\0')),
-                    "key the.key", "found");
+    table.add_bytes(cat("array with a string of ", count),
+                    ends_with_value(9, raw<uint32_t>(8) + raw<uint64_t>(1) + raw(count) + std::string(8, '\0')), "key the.key", "found");
   }
   table.add_bytes("string of 64 MiB + 1", ends_with_value(8, raw((uint64_t{64} << 20) + 1)), "key the.key", "found length 67108865");
   table.add_bytes("string one longer than the file", ends_with_value(8, raw<uint64_t>(5) + "four"), "key the.key", "found 4 before");
   table.add_bytes("bool 2", ends_with_value(7, "\x02"), "key the.key", "found 2");
   table.add_bytes("bool 255", ends_with_value(7, "\xff"), "key the.key", "found 255");
-  table.add_bytes("array with bool 3", ends_with_value(9, raw<uint32_t>(7) + raw<uint64_t>(3) + std::string("\x01\x00\x03", 3)), "key the.key", "found 3");
+  table.add_bytes("array with bool 3", ends_with_value(9, raw<uint32_t>(7) + raw<uint64_t>(3) + std::string("\x01\x00\x03", 3)),
+                  "key the.key", "found 3");
 }
 
 void add_key_cases(Table& table) {
   for (const uint64_t length : {uint64_t{0}, uint64_t{65536}, kHuge, ~uint64_t{0}}) {
-    table.add(cat("key length ", length), "metadata pair 2", cat("found length ", length), [&](GgufSpec& spec) { spec.pairs[2].key_length = length; });
+    table.add(cat("key length ", length), "metadata pair 2", cat("found length ", length),
+              [&](GgufSpec& spec) { spec.pairs[2].key_length = length; });
   }
   table.add("key longer than the file", "metadata pair 7", "found", [&](GgufSpec& spec) { spec.pairs[7].key_length = 60000; });
   table.add("key twice", "key general.architecture", "twice", [](GgufSpec& spec) { spec.pairs.push_back(spec.pairs[0]); });
@@ -137,10 +140,12 @@ void add_shape_cases(Table& table) {
     table.add(cat("inner dim ", dim), "tensor b.weight", cat("found ", dim), [&](GgufSpec& spec) { spec.tensors[1].dims[0] = dim; });
   }
   for (const uint32_t num_dims : {0u, 5u, 255u, 0xffffffffu}) {
-    table.add(cat(num_dims, " dims"), "tensor a.weight", cat("found ", num_dims), [&](GgufSpec& spec) { spec.tensors[0].num_dims = num_dims; });
+    table.add(cat(num_dims, " dims"), "tensor a.weight", cat("found ", num_dims),
+              [&](GgufSpec& spec) { spec.tensors[0].num_dims = num_dims; });
   }
   const auto product = [&](std::vector<uint64_t> dims, std::string found) {
-    table.add(cat("product of ", dims.size(), " dims"), "tensor a.weight", std::move(found), [&](GgufSpec& spec) { spec.tensors[0].dims = dims; });
+    table.add(cat("product of ", dims.size(), " dims"), "tensor a.weight", std::move(found),
+              [&](GgufSpec& spec) { spec.tensors[0].dims = dims; });
   };
   const uint64_t p = uint64_t{1} << 32;
   product({p, p}, "whose product is larger");                                       // 2^64: wraps to 0
@@ -148,7 +153,7 @@ void add_shape_cases(Table& table) {
   product({uint64_t{1} << 40, uint64_t{1} << 40, uint64_t{1} << 40, uint64_t{1} << 40}, "whose product is larger");
   product({uint64_t{1} << 31, uint64_t{1} << 31}, "whose product is larger");       // times 4 bytes: wraps to 0
   product({(uint64_t{1} << 32) + 1, uint64_t{1} << 32}, "whose product is larger");  // wraps to 2^32
-  product({uint64_t{1} << 40, uint64_t{1} << 20}, "found a file of");               // 2^60 elements are counted, 2^62 bytes are not there
+  product({uint64_t{1} << 40, uint64_t{1} << 20}, "found a file of");  // 2^60 elements are counted, 2^62 bytes are not there
   product({uint64_t{1} << 30}, "found a file of");
   product({97, 4}, "found a file of");
   const std::pair<uint32_t, uint64_t> blocks[] = {{2, 32}, {6, 32}, {8, 32}, {12, 256}, {13, 256}, {14, 256}};
@@ -163,15 +168,18 @@ void add_shape_cases(Table& table) {
 }
 
 void add_tensor_cases(Table& table) {
-  for (const uint32_t type : {3u, 4u, 5u, 7u, 9u, 10u, 11u, 15u, 16u, 19u, 24u, 26u, 28u, 29u, 31u, 36u, 39u, 40u, 99u, 0x80000000u, 0xffffffffu}) {
-    table.add(cat("ggml type ", type), "tensor c.weight", cat("found ggml type ", type), [&](GgufSpec& spec) { spec.tensors[2].type = type; },
-              ErrorCode::kUnsupported);
+  for (const uint32_t type :
+       {3u, 4u, 5u, 7u, 9u, 10u, 11u, 15u, 16u, 19u, 24u, 26u, 28u, 29u, 31u, 36u, 39u, 40u, 99u, 0x80000000u, 0xffffffffu}) {
+    table.add(
+        cat("ggml type ", type), "tensor c.weight", cat("found ggml type ", type), [&](GgufSpec& spec) { spec.tensors[2].type = type; },
+        ErrorCode::kUnsupported);
   }
   for (const uint64_t offset : {uint64_t{1}, uint64_t{31}, uint64_t{16}, uint64_t{225}, ~uint64_t{0}}) {
     table.add(cat("offset ", offset), "tensor c.weight", cat("found ", offset), [&](GgufSpec& spec) { spec.tensors[2].offset = offset; });
   }
   for (const uint64_t offset : {uint64_t{256}, uint64_t{4096}, kHuge, ~uint64_t{0} - 31, uint64_t{0} - 512}) {
-    table.add(cat("offset beyond the file ", offset), "tensor c.weight", "found a file of", [&](GgufSpec& spec) { spec.tensors[2].offset = offset; });
+    table.add(cat("offset beyond the file ", offset), "tensor c.weight", "found a file of",
+              [&](GgufSpec& spec) { spec.tensors[2].offset = offset; });
   }
   const auto overlap = [&](std::string name, size_t tensor, uint64_t offset) {
     table.add(std::move(name), "tensor", "before the end of tensor", [&](GgufSpec& spec) { spec.tensors[tensor].offset = offset; });
@@ -183,9 +191,11 @@ void add_tensor_cases(Table& table) {
   table.add("one tensor twice", "tensor a.weight", "twice", [](GgufSpec& spec) { spec.tensors.push_back(spec.tensors[0]); });
   table.add("one name, other place", "tensor a.weight", "twice", [](GgufSpec& spec) { spec.tensors[2].name = "a.weight"; });
   for (const uint64_t length : {uint64_t{0}, uint64_t{257}, uint64_t{1} << 32, kHuge, ~uint64_t{0}}) {
-    table.add(cat("tensor name length ", length), "tensor 1", cat("found length ", length), [&](GgufSpec& spec) { spec.tensors[1].name_length = length; });
+    table.add(cat("tensor name length ", length), "tensor 1", cat("found length ", length),
+              [&](GgufSpec& spec) { spec.tensors[1].name_length = length; });
   }
-  table.add("tensor name of 257 bytes", "tensor 1", "found length 257", [](GgufSpec& spec) { spec.tensors[1].name = std::string(257, 'n'); });
+  table.add("tensor name of 257 bytes", "tensor 1", "found length 257",
+            [](GgufSpec& spec) { spec.tensors[1].name = std::string(257, 'n'); });
   table.add("no data", "tensor a.weight", "found a file of", [](GgufSpec& spec) { spec.data.clear(); });
   table.add("half of the data", "tensor b.weight", "found a file of", [](GgufSpec& spec) { spec.data.resize(128); });
   table.add("last byte missing", "tensor c.weight", "found a file of", [](GgufSpec& spec) { spec.data.pop_back(); });

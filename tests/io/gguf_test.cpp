@@ -106,7 +106,9 @@ TEST(Gguf, GettersRefuseOtherTypes) {
 
 TEST(Gguf, ReadsEveryNumberType) {
   GgufSpec spec;
-  const auto add = [&](std::string key, uint32_t type, std::string payload) { spec.pairs.push_back({std::move(key), type, std::move(payload), {}}); };
+  const auto add = [&](std::string key, uint32_t type, std::string payload) {
+    spec.pairs.push_back({std::move(key), type, std::move(payload), {}});
+  };
   add("u8", 0, raw<uint8_t>(200));
   add("i8", 1, raw<int8_t>(-100));
   add("u16", 2, raw<uint16_t>(60000));
@@ -179,10 +181,11 @@ TEST(Gguf, WriterRoundTripKeepsEverything) {
     DType dtype;
     std::vector<int64_t> shape;
   };
-  const std::vector<Added> added = {{"f32", DType::kF32, {3, 5}},       {"f16", DType::kF16, {7}},          {"bf16", DType::kBF16, {2, 3, 4}},
-                                    {"q4_0", DType::kQ4_0, {3, 64}},    {"q5_0", DType::kQ5_0, {1, 32}},    {"q8_0", DType::kQ8_0, {2, 2, 2, 32}},
-                                    {"q4_k", DType::kQ4_K, {2, 512}},   {"q5_k", DType::kQ5_K, {1, 256}},   {"q6_k", DType::kQ6_K, {3, 256}},
-                                    {"scalar", DType::kF32, {}}};
+  const std::vector<Added> added = {{"f32", DType::kF32, {3, 5}},      {"f16", DType::kF16, {7}},
+                                    {"bf16", DType::kBF16, {2, 3, 4}}, {"q4_0", DType::kQ4_0, {3, 64}},
+                                    {"q5_0", DType::kQ5_0, {1, 32}},   {"q8_0", DType::kQ8_0, {2, 2, 2, 32}},
+                                    {"q4_k", DType::kQ4_K, {2, 512}},  {"q5_k", DType::kQ5_K, {1, 256}},
+                                    {"q6_k", DType::kQ6_K, {3, 256}},  {"scalar", DType::kF32, {}}};
   size_t from = 0;
   for (const Added& one : added) {
     const uint64_t size = tensor_bytes("test", one.name, one.dtype, one.shape);

@@ -50,8 +50,9 @@ TEST(Npy, WritesWhatNumpyWrites) {
 
 TEST(Npy, ReadsOtherSpellings) {
   const std::string data(8, '\0');
-  for (const std::string header : {"{'descr':'<f4','fortran_order':False,'shape':(2,)}", "{\"shape\": (2,), 'descr': '<f4', 'fortran_order': False}\n",
-                                   " { 'fortran_order' : False , 'descr' : '<f4' , 'shape' : ( 1 , 2 , ) , } "}) {
+  for (const std::string header :
+       {"{'descr':'<f4','fortran_order':False,'shape':(2,)}", "{\"shape\": (2,), 'descr': '<f4', 'fortran_order': False}\n",
+        " { 'fortran_order' : False , 'descr' : '<f4' , 'shape' : ( 1 , 2 , ) , } "}) {
     const ExactBytes bytes(npy_bytes(header, data));
     EXPECT_EQ(parse_npy(bytes.span(), "t.npy").floats().size(), 2u) << header;
   }
@@ -68,7 +69,8 @@ TEST(Npy, MalformedFilesAreNamedErrors) {
       ADD_FAILURE() << text;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), code) << error.what();
-      for (const char* part : {"[bad.npy]", "expected", "found"}) EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+      for (const char* part : {"[bad.npy]", "expected", "found"})
+        EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
     }
   };
   const auto header = [&](const std::string& text, ErrorCode code = ErrorCode::kCorruptData) { refused(npy_bytes(text, data), code); };

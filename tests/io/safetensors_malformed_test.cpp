@@ -50,8 +50,8 @@ void add_length_cases(Table& table) {
   for (const size_t size : {0, 1, 7}) table.bytes(cat("file of ", size, " bytes"), sound.substr(0, size), "header", cat("found ", size));
   for (const size_t size : {8, 9, 40}) table.bytes(cat("file of ", size, " bytes"), sound.substr(0, size), "header", "found");
   const uint64_t rest = sound.size() - 8;
-  for (const uint64_t length : {uint64_t{0}, uint64_t{1}, rest + 1, uint64_t{1} << 20, (uint64_t{100} << 20) + 1, uint64_t{1} << 32, uint64_t{1} << 63,
-                                ~uint64_t{0} - 7, ~uint64_t{0} - 4, ~uint64_t{0}}) {
+  for (const uint64_t length : {uint64_t{0}, uint64_t{1}, rest + 1, uint64_t{1} << 20, (uint64_t{100} << 20) + 1, uint64_t{1} << 32,
+                                uint64_t{1} << 63, ~uint64_t{0} - 7, ~uint64_t{0} - 4, ~uint64_t{0}}) {
     table.bytes(cat("header length ", length), safetensors_bytes(kSound, kData, length), "header", cat("found ", length));
   }
   table.bytes("header length one short", safetensors_bytes(kSound, kData, kSound.size() - 1), "JSON", "error at byte");
@@ -68,9 +68,25 @@ void add_json_cases(Table& table) {
   for (const char* text : {"[]", "null", "12", "\"text\"", "true", "  {}", "\xef\xbb\xbf{}", "// x\n{}"}) {
     table.json(cat("no object: ", text), std::string(text) + "   ", "header", "found");
   }
-  const char* broken[] = {"{ ", "{}}", "{} {}", "{\"t\"", "{\"t\":", "{\"t\":}", "{'t':{}}", "{\"t\":{\"dtype\":\"F32\",}}", "{\"\xff\":{}}", "{\"t\x01\":{}}",
-                          "{\"t\\ud800\":{}}", "{\"t\\q\":{}}", "{} x", "{\"t\":nul}", "{\"t\":{\"shape\":[01]}}", "{\"t\":{\"shape\":[1 2]}}", "{/**/}",
-                          "{\"t\":{\"shape\":[+1]}}", "{\"t\":{\"shape\":[NaN]}}"};
+  const char* broken[] = {"{ ",
+                          "{}}",
+                          "{} {}",
+                          "{\"t\"",
+                          "{\"t\":",
+                          "{\"t\":}",
+                          "{'t':{}}",
+                          "{\"t\":{\"dtype\":\"F32\",}}",
+                          "{\"\xff\":{}}",
+                          "{\"t\x01\":{}}",
+                          "{\"t\\ud800\":{}}",
+                          "{\"t\\q\":{}}",
+                          "{} x",
+                          "{\"t\":nul}",
+                          "{\"t\":{\"shape\":[01]}}",
+                          "{\"t\":{\"shape\":[1 2]}}",
+                          "{/**/}",
+                          "{\"t\":{\"shape\":[+1]}}",
+                          "{\"t\":{\"shape\":[NaN]}}"};
   for (const char* text : broken) table.json(cat("broken JSON: ", text), text, "JSON", "error at byte");
   table.json("zero bytes behind the object", std::string("{}\0\0\0\0", 6), "JSON", "error at byte");
   table.json("zero bytes in front", std::string("\0\0{}", 4), "header", "found \"\\x00");
@@ -90,11 +106,13 @@ void add_key_cases(Table& table) {
   table.json("tensor twice, one escaped", cat("{\"t\":", entry, ",\"\\u0074\":", entry, "}"), "tensor t", "twice");
   table.json("dtype twice", R"({"t":{"dtype":"U8","dtype":"F32","shape":[16],"data_offsets":[0,16]}})", "tensor t", "dtype twice");
   table.json("shape twice", R"({"t":{"dtype":"U8","shape":[16],"shape":[16],"data_offsets":[0,16]}})", "tensor t", "shape twice");
-  table.json("data_offsets twice", R"({"t":{"dtype":"U8","shape":[16],"data_offsets":[0,16],"data_offsets":[0,16]}})", "tensor t", "data_offsets twice");
+  table.json("data_offsets twice", R"({"t":{"dtype":"U8","shape":[16],"data_offsets":[0,16],"data_offsets":[0,16]}})", "tensor t",
+             "data_offsets twice");
   table.json("__metadata__ twice", cat(R"({"__metadata__":{},"__metadata__":{},"t":)", entry, "}"), "key __metadata__", "twice");
   table.json("metadata key twice", cat(R"({"__metadata__":{"a":"1","a":"2"},"t":)", entry, "}"), "key __metadata__.a", "twice");
   for (const char* value : {"1", "-1", "1.5", "null", "true", "[]", "{}", "[\"x\"]"}) {
-    table.json(cat("metadata value ", value), cat("{\"__metadata__\":{\"a\":", value, "},\"t\":", entry, "}"), "key __metadata__.a", "found");
+    table.json(cat("metadata value ", value), cat("{\"__metadata__\":{\"a\":", value, "},\"t\":", entry, "}"), "key __metadata__.a",
+               "found");
   }
   for (const char* value : {"1", "null", "\"text\"", "[]"}) {
     table.json(cat("metadata ", value), cat("{\"__metadata__\":", value, ",\"t\":", entry, "}"), "key __metadata__", "found");
@@ -112,17 +130,24 @@ void add_field_cases(Table& table) {
   for (const char* value : {"1", "null", "[]", "{}", "true"}) {
     table.json(cat("dtype ", value), tensor(value, "[16]", "[0,16]"), "tensor t", "found");
   }
-  for (const char* value : {"1", "null", "\"4\"", "{}", "[-1]", "[1.5]", "[\"4\"]", "[null]", "[[4]]", "[{}]", "[true]", "[18446744073709551616]",
-                            "[1e2]", "[9223372036854775808]", "[4611686018427387905]"}) {
+  for (const char* value : {"1", "null", "\"4\"", "{}", "[-1]", "[1.5]", "[\"4\"]", "[null]", "[[4]]", "[{}]", "[true]",
+                            "[18446744073709551616]", "[1e2]", "[9223372036854775808]", "[4611686018427387905]"}) {
     table.json(cat("shape ", value), tensor("\"F32\"", value, "[0,16]"), "tensor t", "found");
   }
-  table.json("shape of 65 dims", tensor("\"U8\"", "[16" + [] {
-               std::string ones;
-               for (int i = 0; i < 64; ++i) ones += ",1";
-               return ones;
-             }() + "]", "[0,16]"), "tensor t", "found more");
-  for (const char* value : {"1", "null", "\"0\"", "{}", "[]", "[0]", "[0,16,16]", "[-1,16]", "[0,-16]", "[0.0,16]", "[0,\"16\"]", "[0,[16]]", "[null,16]",
-                            "[0,18446744073709551616]", "[0,1e1]"}) {
+  table.json("shape of 65 dims",
+             tensor(
+                 "\"U8\"",
+                 "[16" +
+                     [] {
+                       std::string ones;
+                       for (int i = 0; i < 64; ++i) ones += ",1";
+                       return ones;
+                     }() +
+                     "]",
+                 "[0,16]"),
+             "tensor t", "found more");
+  for (const char* value : {"1", "null", "\"0\"", "{}", "[]", "[0]", "[0,16,16]", "[-1,16]", "[0,-16]", "[0.0,16]", "[0,\"16\"]",
+                            "[0,[16]]", "[null,16]", "[0,18446744073709551616]", "[0,1e1]"}) {
     table.json(cat("data_offsets ", value), tensor("\"F32\"", "[4]", value), "tensor t", "found");
   }
 }
@@ -206,7 +231,8 @@ class BadIndex : public testing::Test {
     write_file_atomic(folder_ / "model.safetensors.index.json", index);
     return test::run_bounded([&] { SafetensorsFile::open(folder_.path()); });
   }
-  void refused(std::string_view index, const std::string& place, const std::string& found, std::string_view file = "model.safetensors.index.json") {
+  void refused(std::string_view index, const std::string& place, const std::string& found,
+               std::string_view file = "model.safetensors.index.json") {
     SCOPED_TRACE(std::string(index.substr(0, 200)));
     expect_named_error(open(index), file, place, found);
   }
@@ -219,9 +245,9 @@ TEST_F(BadIndex, TheSoundOneLoads) {
 }
 
 TEST_F(BadIndex, ShardNamesMayNotLeaveTheFolder) {
-  for (const char* name : {"../../etc/passwd", "../s1.safetensors", "/etc/passwd", "/tmp/x.safetensors", "sub/s1.safetensors", "..", ".", "",
-                           ".safetensors", "s1.bin", "s1.safetensors ", "s1\\\\x.safetensors", "s1\\u0000.safetensors", "s1\\n.safetensors",
-                           "http://h/s.safetensors"}) {
+  for (const char* name :
+       {"../../etc/passwd", "../s1.safetensors", "/etc/passwd", "/tmp/x.safetensors", "sub/s1.safetensors", "..", ".", "", ".safetensors",
+        "s1.bin", "s1.safetensors ", "s1\\\\x.safetensors", "s1\\u0000.safetensors", "s1\\n.safetensors", "http://h/s.safetensors"}) {
     refused(cat("{\"weight_map\":{\"a\":\"", name, "\"}}"), "weight_map key a", "found");
   }
   refused(cat("{\"weight_map\":{\"a\":\"", std::string(200, 's'), ".safetensors\"}}"), "weight_map key a", "found");
@@ -255,7 +281,8 @@ TEST_F(BadIndex, TensorsMustLieWhereTheIndexSays) {
   refused(R"({"weight_map":{"a":"s1.safetensors","b":"s1.safetensors"}})", "tensor b", "found no such tensor");
   refused(R"({"weight_map":{"a":"s2.safetensors","b":"s1.safetensors"}})", "tensor b", "found it in s2.safetensors");
   refused(R"({"weight_map":{"x":"s1.safetensors"}})", "tensor a", "does not name", "s1.safetensors");
-  refused(R"({"weight_map":{"a":"s1.safetensors","b":"s2.safetensors","c":"s3.safetensors"}})", "tensor a", "two shards hold", "s3.safetensors");
+  refused(R"({"weight_map":{"a":"s1.safetensors","b":"s2.safetensors","c":"s3.safetensors"}})", "tensor a", "two shards hold",
+          "s3.safetensors");
   const auto missing = open(R"({"weight_map":{"a":"s9.safetensors"}})");
   EXPECT_EQ(missing.code, ErrorCode::kNotFound) << missing.message;
   EXPECT_NE(missing.message.find("s9.safetensors"), std::string::npos);

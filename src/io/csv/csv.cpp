@@ -37,8 +37,7 @@ size_t DelimitedReader::next_delimiter(size_t begin, size_t end) const noexcept 
   return found == std::string_view::npos ? end : begin + found;
 }
 
-void DelimitedReader::add_field(Row& out, std::string_view field) const {
-  const size_t position = static_cast<size_t>(field.data() - text_.data());
+void DelimitedReader::add_field(Row& out, std::string_view field, size_t position) const {
   if (field.size() > options_.max_field_bytes) {
     throw Failure{cat("expected fields of at most ", options_.max_field_bytes, " bytes, found one of ", field.size()), position};
   }
@@ -51,7 +50,7 @@ void DelimitedReader::add_field(Row& out, std::string_view field) const {
 void DelimitedReader::scan_plain(size_t begin, size_t end, Row& out) const {
   for (;;) {
     const size_t delimiter = next_delimiter(begin, end);
-    add_field(out, text_.substr(begin, delimiter - begin));
+    add_field(out, text_.substr(begin, delimiter - begin), begin);
     if (delimiter == end) return;
     begin = delimiter + options_.delimiter.size();
   }
@@ -100,11 +99,7 @@ size_t DelimitedReader::scan_quoted(size_t begin, Row& out) {
     if (position < text_.size() && text_[position] == '"') {
       std::string_view field;
       position = quoted_field(position, limit, field);
-      if (field.size() > options_.max_field_bytes) {
-        throw Failure{cat("expected fields of at most ", options_.max_field_bytes, " bytes, found one of ", field.size()), position};
-      }
-      if (out.fields.size() >= options_.max_fields) throw Failure{cat("expected at most ", options_.max_fields, " fields, found more"), position};
-      out.fields.push_back(field);
+      add_field(out, field, position);
       const std::string_view rest = text_.substr(position);
       if (rest.starts_with(options_.delimiter)) {
         position += options_.delimiter.size();
@@ -113,11 +108,12 @@ size_t DelimitedReader::scan_quoted(size_t begin, Row& out) {
       if (rest.empty() || rest == "\r") return text_.size();
       if (rest[0] == '\n') return position + 1;
       if (rest.starts_with("\r\n")) return position + 2;
-      throw Failure{cat("expected a delimiter or line break after a closing quote, found \"", printable(rest.substr(0, 1)), "\""), position};
+      throw Failure{cat("expected a delimiter or line break after a closing quote, found \"", printable(rest.substr(0, 1)), "\""),
+                    position};
     }
     if (position >= next_line) end = line_end(position, next_line);
     const size_t delimiter = next_delimiter(position, end);
-    add_field(out, text_.substr(position, delimiter - position));
+    add_field(out, text_.substr(position, delimiter - position), position);
     if (delimiter == end) return next_line;
     position = delimiter + options_.delimiter.size();
   }

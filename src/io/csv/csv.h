@@ -52,7 +52,7 @@ class DelimitedReader {
   void scan_plain(size_t begin, size_t end, Row& out) const;
   size_t scan_quoted(size_t begin, Row& out);
   size_t quoted_field(size_t open, size_t limit, std::string_view& field);
-  void add_field(Row& out, std::string_view field) const;
+  void add_field(Row& out, std::string_view field, size_t position) const;
   void recover(size_t begin, size_t failed_at);
 
   std::string_view text_;

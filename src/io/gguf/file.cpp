@@ -21,26 +21,28 @@ GgufFile::GgufFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
 GgufFile::~GgufFile() = default;
 
 std::shared_ptr<const GgufFile> GgufFile::open(const Path& path, const GgufLimits& limits) {
-  return with_context([&] { return cat("loading ", path.string()); }, [&] {
-    auto state = std::make_unique<State>();
-    state->file = MappedFile(path);
-    state->name = path.filename().string();
-    state->bytes = state->file.bytes();
-    state->parse(limits);
-    return std::shared_ptr<const GgufFile>(new GgufFile(std::move(state)));
-  });
+  return with_context([&] { return cat("loading ", path.string()); },
+                      [&] {
+                        auto state = std::make_unique<State>();
+                        state->file = MappedFile(path);
+                        state->name = path.filename().string();
+                        state->bytes = state->file.bytes();
+                        state->parse(limits);
+                        return std::shared_ptr<const GgufFile>(new GgufFile(std::move(state)));
+                      });
 }
 
 std::shared_ptr<const GgufFile> GgufFile::parse(std::span<const std::byte> bytes, std::string name, const GgufLimits& limits) {
   check(reinterpret_cast<uintptr_t>(bytes.data()) % gguf::kMinAlignment == 0, ErrorCode::kInvalidArgument,
         "[parse] expected bytes at an address that is a multiple of 8");
-  return with_context([&] { return std::string("parsing GGUF"); }, [&] {
-    auto state = std::make_unique<State>();
-    state->name = std::move(name);
-    state->bytes = bytes;
-    state->parse(limits);
-    return std::shared_ptr<const GgufFile>(new GgufFile(std::move(state)));
-  });
+  return with_context([&] { return std::string("parsing GGUF"); },
+                      [&] {
+                        auto state = std::make_unique<State>();
+                        state->name = std::move(name);
+                        state->bytes = bytes;
+                        state->parse(limits);
+                        return std::shared_ptr<const GgufFile>(new GgufFile(std::move(state)));
+                      });
 }
 
 const TensorView* GgufFile::find(std::string_view name) const noexcept {
@@ -116,7 +118,9 @@ const std::vector<T>* GgufFile::get_array(std::string_view key, std::string_view
 }
 
 const std::vector<std::string>* GgufFile::get_strings(std::string_view key) const { return get_array<std::string>(key, "array of string"); }
-const std::vector<double>* GgufFile::get_floats(std::string_view key) const { return get_array<double>(key, "array of float32 or float64"); }
+const std::vector<double>* GgufFile::get_floats(std::string_view key) const {
+  return get_array<double>(key, "array of float32 or float64");
+}
 
 std::optional<std::vector<int64_t>> GgufFile::get_ints(std::string_view key) const {
   const GgufValue* value = find_metadata(key);

@@ -14,8 +14,8 @@ namespace attune::io {
 namespace gguf {
 
 std::string_view value_type_name(uint32_t type) noexcept {
-  static constexpr std::string_view kNames[kNumValueTypes] = {"uint8",   "int8", "uint16", "int16", "uint32", "int32", "float32",
-                                                              "bool", "string", "array",  "uint64", "int64",  "float64"};
+  static constexpr std::string_view kNames[kNumValueTypes] = {"uint8", "int8",   "uint16", "int16",  "uint32", "int32",  "float32",
+                                                              "bool",  "string", "array",  "uint64", "int64",  "float64"};
   return type < kNumValueTypes ? kNames[type] : "unknown";
 }
 
@@ -91,7 +91,8 @@ class HeaderReader {
 
  private:
   void need(uint64_t count) const {
-    if (count > left()) refuse("expected ", count, " more bytes, found ", left(), " before the end of the file (", bytes_.size(), " bytes)");
+    if (count > left())
+      refuse("expected ", count, " more bytes, found ", left(), " before the end of the file (", bytes_.size(), " bytes)");
   }
 
   template <class Stored, class Wide>
@@ -138,7 +139,8 @@ GgufArray HeaderReader::array(uint32_t element_type) {
   const uint64_t element_bytes = element_type == kString ? 8 : value_type_bytes(element_type);
   const uint64_t least = checked_mul(count, element_bytes, "[gguf] array");
   if (least > left()) {
-    refuse("expected at least ", least, " bytes for ", count, " elements of ", value_type_name(element_type), ", found ", left(), " before the end of the file");
+    refuse("expected at least ", least, " bytes for ", count, " elements of ", value_type_name(element_type), ", found ", left(),
+           " before the end of the file");
   }
   switch (element_type) {
     case kU8: return numbers<uint8_t, uint64_t>(count);
@@ -219,7 +221,9 @@ TensorInfo read_tensor_info(HeaderReader& reader, uint64_t index, const GgufLimi
   const uint32_t type = reader.read<uint32_t>();
   const auto dtype = dtype_from_ggml(type);
   if (!dtype) {
-    reader.refuse_as(ErrorCode::kUnsupported, "expected a tensor type that is implemented (F32, F16, BF16, Q4_0, Q5_0, Q8_0, Q4_K, Q5_K, Q6_K), found ggml type ", type);
+    reader.refuse_as(ErrorCode::kUnsupported,
+                     "expected a tensor type that is implemented (F32, F16, BF16, Q4_0, Q5_0, Q8_0, Q4_K, Q5_K, Q6_K), found ggml type ",
+                     type);
   }
   info.dtype = *dtype;
   info.offset = reader.read<uint64_t>();
@@ -255,7 +259,8 @@ uint64_t read_preamble(HeaderReader& reader, const GgufLimits& limits, uint64_t&
   const uint64_t least = checked_add(checked_mul(num_pairs, kMinPairBytes, "[gguf] metadata pairs"),
                                      checked_mul(num_tensors, kMinTensorBytes, "[gguf] tensors"), "[gguf] header");
   if (least > reader.left()) {
-    reader.refuse("expected at least ", least, " bytes for ", num_pairs, " metadata pairs and ", num_tensors, " tensors, found ", reader.left());
+    reader.refuse("expected at least ", least, " bytes for ", num_pairs, " metadata pairs and ", num_tensors, " tensors, found ",
+                  reader.left());
   }
   return num_pairs;
 }
@@ -323,9 +328,11 @@ void GgufFile::State::parse(const GgufLimits& limits) {
     if (info.offset % alignment != 0) reader.refuse("expected an offset that is a multiple of ", alignment, ", found ", info.offset);
     const uint64_t size = tensor_bytes(name, info.name, info.dtype, info.shape);
     if (info.offset > bytes.size() || data_begin > bytes.size() - info.offset) {
-      reader.refuse("expected ", size, " bytes at offset ", info.offset, " of the data (from byte ", data_begin, "), found a file of ", bytes.size(), " bytes (cut off?)");
+      reader.refuse("expected ", size, " bytes at offset ", info.offset, " of the data (from byte ", data_begin, "), found a file of ",
+                    bytes.size(), " bytes (cut off?)");
     }
-    tensors.push_back(make_tensor_view(name, std::move(info.name), info.dtype, std::move(info.shape), bytes, data_begin + info.offset, size));
+    tensors.push_back(
+        make_tensor_view(name, std::move(info.name), info.dtype, std::move(info.shape), bytes, data_begin + info.offset, size));
   }
   reader.set_place("data");
   gguf::check_overlaps(tensors, reader);

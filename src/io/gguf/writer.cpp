@@ -113,7 +113,8 @@ void GgufWriter::copy_metadata(const GgufFile& from, std::string_view key) {
 void GgufWriter::add_tensor(std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> data) {
   check(!name.empty() && name.size() <= GgufLimits{}.max_name_bytes, ErrorCode::kInvalidArgument,
         "[GgufWriter] expected a tensor name of 1 to 256 bytes, found ", name.size());
-  check(!state_->names.contains(name), ErrorCode::kInvalidArgument, "[GgufWriter] expected every tensor once, found ", printable(name), " twice");
+  check(!state_->names.contains(name), ErrorCode::kInvalidArgument, "[GgufWriter] expected every tensor once, found ", printable(name),
+        " twice");
   if (shape.empty()) shape = {1};
   try {
     state_->tensors.push_back(make_tensor_view("GgufWriter", name, dtype, std::move(shape), data, 0, data.size()));

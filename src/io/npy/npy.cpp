@@ -159,8 +159,11 @@ void write_npy(const Path& path, std::span<const int64_t> values, const std::vec
 
 NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view name) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const auto require = [&](bool condition, ErrorCode code, const auto&... parts) { check(condition, code, "[", printable(name, 4096), "] ", parts...); };
-  require(text.starts_with(kMagic), ErrorCode::kCorruptData, "expected a .npy file (first bytes \"\\x93NUMPY\"), found \"", printable(text.substr(0, 6)), "\"");
+  const auto require = [&](bool condition, ErrorCode code, const auto&... parts) {
+    check(condition, code, "[", printable(name, 4096), "] ", parts...);
+  };
+  require(text.starts_with(kMagic), ErrorCode::kCorruptData, "expected a .npy file (first bytes \"\\x93NUMPY\"), found \"",
+          printable(text.substr(0, 6)), "\"");
   require(text.size() >= 10, ErrorCode::kCorruptData, "expected a header of at least 10 bytes, found ", text.size());
   const int version = static_cast<unsigned char>(text[6]);
   require(version == 1 || version == 2, ErrorCode::kUnsupported, "expected .npy version 1 or 2, found ", version);
@@ -179,13 +182,15 @@ NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view name) {
   require(!header.fortran_order, ErrorCode::kUnsupported, "expected C order, found Fortran order");
   const std::span<const std::byte> data = bytes.subspan(preamble + header_size);
   const auto needed = array_bytes(header.shape, info->bytes);
-  require(needed.has_value() && *needed == data.size(), ErrorCode::kCorruptData, "expected ", needed ? cat(*needed) : std::string("fewer than 2^64"),
-          " bytes of data for shape ", shape_string(header.shape), ", found ", data.size());
+  require(needed.has_value() && *needed == data.size(), ErrorCode::kCorruptData, "expected ",
+          needed ? cat(*needed) : std::string("fewer than 2^64"), " bytes of data for shape ", shape_string(header.shape), ", found ",
+          data.size());
   return {info->type, std::move(header.shape), std::vector<std::byte>(data.begin(), data.end())};
 }
 
 NpyArray read_npy(const Path& path) {
-  return with_context([&] { return cat("loading ", path.string()); }, [&] { return parse_npy(MappedFile(path).bytes(), path.filename().string()); });
+  return with_context([&] { return cat("loading ", path.string()); },
+                      [&] { return parse_npy(MappedFile(path).bytes(), path.filename().string()); });
 }
 
 }  // namespace attune::io

@@ -28,7 +28,10 @@ struct NpyArray {
  private:
   template <class T>
   std::span<const T> as(NpyType wanted) const {
-    check(type == wanted, ErrorCode::kUnsupported, "[npy] expected an array of ", wanted == NpyType::kF32 ? "float32" : wanted == NpyType::kF64 ? "float64" : "int64",
+    check(type == wanted, ErrorCode::kUnsupported, "[npy] expected an array of ",
+          wanted == NpyType::kF32   ? "float32"
+          : wanted == NpyType::kF64 ? "float64"
+                                    : "int64",
           ", found another type");
     return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
   }

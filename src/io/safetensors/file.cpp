@@ -15,9 +15,10 @@ std::optional<uint64_t> element_bits(std::string_view dtype) noexcept {
     std::string_view name;
     uint64_t bits;
   };
-  static constexpr Type kTypes[] = {{"F32", 32},     {"F16", 16},     {"BF16", 16},   {"F64", 64},    {"I64", 64}, {"I32", 32}, {"I16", 16},
-                                    {"I8", 8},       {"U64", 64},     {"U32", 32},    {"U16", 16},    {"U8", 8},   {"BOOL", 8}, {"F8_E4M3", 8},
-                                    {"F8_E5M2", 8},  {"F8_E8M0", 8},  {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4},   {"C64", 64}};
+  static constexpr Type kTypes[] = {{"F32", 32},    {"F16", 16},    {"BF16", 16},   {"F64", 64},    {"I64", 64},
+                                    {"I32", 32},    {"I16", 16},    {"I8", 8},      {"U64", 64},    {"U32", 32},
+                                    {"U16", 16},    {"U8", 8},      {"BOOL", 8},    {"F8_E4M3", 8}, {"F8_E5M2", 8},
+                                    {"F8_E8M0", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4},      {"C64", 64}};
   for (const Type& type : kTypes) {
     if (type.name == dtype) return type.bits;
   }
@@ -59,8 +60,8 @@ void check_layout(std::vector<HeaderEntry>& entries, uint64_t data_size, std::st
     const auto bytes = span_bytes(entry.shape, *bits);
     if (!bytes) refuse(entry, "expected a shape of whole bytes below 2^64, found ", entry.dtype, " ", shape_string(entry.shape));
     if (*bytes != entry.end - entry.begin) {
-      refuse(entry, "expected ", *bytes, " bytes for ", entry.dtype, " ", shape_string(entry.shape), ", found data_offsets [", entry.begin, ", ",
-             entry.end, "] (", entry.end - entry.begin, " bytes)");
+      refuse(entry, "expected ", *bytes, " bytes for ", entry.dtype, " ", shape_string(entry.shape), ", found data_offsets [", entry.begin,
+             ", ", entry.end, "] (", entry.end - entry.begin, " bytes)");
     }
   }
   std::sort(entries.begin(), entries.end(),
@@ -68,7 +69,8 @@ void check_layout(std::vector<HeaderEntry>& entries, uint64_t data_size, std::st
   uint64_t position = 0;
   for (const HeaderEntry& entry : entries) {
     if (entry.begin != position) {
-      refuse(entry, "expected data from byte ", position, " (no holes, no overlap), found data_offsets [", entry.begin, ", ", entry.end, "]");
+      refuse(entry, "expected data from byte ", position, " (no holes, no overlap), found data_offsets [", entry.begin, ", ", entry.end,
+             "]");
     }
     position = entry.end;
   }
@@ -121,7 +123,8 @@ void SafetensorsFile::State::add_file(std::span<const std::byte> bytes, const st
   std::memcpy(&header_size, bytes.data(), sizeof(header_size));
   const uint64_t left = bytes.size() - sizeof(header_size);
   if (header_size < 2) refuse("expected a length of at least 2 bytes, found ", header_size);
-  if (header_size > limits.max_header_bytes) refuse("expected a length of at most ", limits.max_header_bytes, " bytes, found ", header_size);
+  if (header_size > limits.max_header_bytes)
+    refuse("expected a length of at most ", limits.max_header_bytes, " bytes, found ", header_size);
   if (header_size > left) refuse("expected a length of at most ", left, " bytes (the rest of the file), found ", header_size);
   const std::string_view json(reinterpret_cast<const char*>(bytes.data()) + sizeof(header_size), header_size);
   safetensors::Header header = safetensors::parse_header(json, file, limits);
@@ -131,10 +134,12 @@ void SafetensorsFile::State::add_file(std::span<const std::byte> bytes, const st
   metadata.merge(header.metadata);
   for (safetensors::HeaderEntry& entry : header.entries) {
     if (const auto dtype = safetensors::view_type(entry)) {
-      tensors.push_back(make_tensor_view(file, std::move(entry.name), *dtype, std::move(entry.shape), data, entry.begin, entry.end - entry.begin));
+      tensors.push_back(
+          make_tensor_view(file, std::move(entry.name), *dtype, std::move(entry.shape), data, entry.begin, entry.end - entry.begin));
       align(tensors.back());
     } else {
-      raw.push_back({std::move(entry.name), std::move(entry.dtype), std::move(entry.shape), data.subspan(entry.begin, entry.end - entry.begin)});
+      raw.push_back(
+          {std::move(entry.name), std::move(entry.dtype), std::move(entry.shape), data.subspan(entry.begin, entry.end - entry.begin)});
     }
   }
 }
@@ -161,7 +166,8 @@ void SafetensorsFile::State::add_shards(const Path& index, const SafetensorsLimi
   check_against_index(map, shards, ends);
 }
 
-void SafetensorsFile::State::check_against_index(const std::vector<std::pair<std::string, std::string>>& map, const std::vector<std::string>& shards,
+void SafetensorsFile::State::check_against_index(const std::vector<std::pair<std::string, std::string>>& map,
+                                                 const std::vector<std::string>& shards,
                                                  const std::vector<std::pair<size_t, size_t>>& ends) const {
   std::map<std::string_view, std::string_view> wanted(map.begin(), map.end());
   const auto take = [&](const std::string& tensor, size_t shard) {
@@ -201,21 +207,23 @@ std::shared_ptr<const SafetensorsFile> SafetensorsFile::open(const Path& path, c
           safetensors::kIndexName, " in the folder, found neither");
     file = path / (single ? safetensors::kFileName : safetensors::kIndexName);
   }
-  return with_context([&] { return cat("loading ", file.string()); }, [&] {
-    auto state = std::make_unique<State>();
-    state->name = file.filename().string();
-    if (file.extension() == ".json") {
-      state->add_shards(file, limits);
-    } else {
-      state->files.emplace_back(file);
-      state->add_file(state->files.back().bytes(), state->name, limits);
-    }
-    state->build_index();
-    return std::shared_ptr<const SafetensorsFile>(new SafetensorsFile(std::move(state)));
-  });
+  return with_context([&] { return cat("loading ", file.string()); },
+                      [&] {
+                        auto state = std::make_unique<State>();
+                        state->name = file.filename().string();
+                        if (file.extension() == ".json") {
+                          state->add_shards(file, limits);
+                        } else {
+                          state->files.emplace_back(file);
+                          state->add_file(state->files.back().bytes(), state->name, limits);
+                        }
+                        state->build_index();
+                        return std::shared_ptr<const SafetensorsFile>(new SafetensorsFile(std::move(state)));
+                      });
 }
 
-std::shared_ptr<const SafetensorsFile> SafetensorsFile::parse(std::span<const std::byte> bytes, std::string name, const SafetensorsLimits& limits) {
+std::shared_ptr<const SafetensorsFile> SafetensorsFile::parse(std::span<const std::byte> bytes, std::string name,
+                                                              const SafetensorsLimits& limits) {
   return with_context("parsing safetensors", [&] {
     auto state = std::make_unique<State>();
     state->name = std::move(name);
@@ -237,8 +245,9 @@ const SafetensorsFile::Raw* SafetensorsFile::find_raw(std::string_view name) con
 
 void SafetensorsFile::fail_missing(std::string_view name) const {
   if (const Raw* found = find_raw(name)) {
-    fail(ErrorCode::kUnsupported, "[", state_->name, "] tensor ", printable(name), ": expected F32, F16 or BF16 with 1 or more elements in at most 4 dimensions, found ",
-         printable(found->dtype), " ", shape_string(found->shape));
+    fail(ErrorCode::kUnsupported, "[", state_->name, "] tensor ", printable(name),
+         ": expected F32, F16 or BF16 with 1 or more elements in at most 4 dimensions, found ", printable(found->dtype), " ",
+         shape_string(found->shape));
   }
   TensorSource::fail_missing(name);
 }

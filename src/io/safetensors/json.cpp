@@ -29,8 +29,8 @@ class Events {
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) {
     std::string_view what = error.what();
     if (const size_t colon = what.find(": "); colon != std::string_view::npos) what.remove_prefix(colon + 2);
-    fail(ErrorCode::kCorruptData, "[", file_, "] expected valid JSON, found an error at byte ", position, " of the text: ",
-         printable(what, 200));
+    fail(ErrorCode::kCorruptData, "[", file_, "] expected valid JSON, found an error at byte ", position,
+         " of the text: ", printable(what, 200));
   }
 
  protected:
@@ -119,7 +119,9 @@ class HeaderEvents final : public Events {
 
   bool end_object() {
     if (state_ == State::kTensor && seen_ != (kSawDtype | kSawShape | kSawOffsets)) {
-      refuse("expected dtype, shape and data_offsets, found no ", (seen_ & kSawDtype) == 0 ? "dtype" : (seen_ & kSawShape) == 0 ? "shape" : "data_offsets");
+      refuse("expected dtype, shape and data_offsets, found no ", (seen_ & kSawDtype) == 0   ? "dtype"
+                                                                  : (seen_ & kSawShape) == 0 ? "shape"
+                                                                                             : "data_offsets");
     }
     state_ = state_ == State::kRoot ? State::kEnd : State::kRoot;
     return true;
@@ -136,7 +138,21 @@ class HeaderEvents final : public Events {
   }
 
  private:
-  enum class State { kStart, kRoot, kEntry, kTensor, kDtype, kShape, kShapeItems, kOffsets, kOffsetItems, kMetadata, kMetadataPairs, kMetadataValue, kEnd };
+  enum class State {
+    kStart,
+    kRoot,
+    kEntry,
+    kTensor,
+    kDtype,
+    kShape,
+    kShapeItems,
+    kOffsets,
+    kOffsetItems,
+    kMetadata,
+    kMetadataPairs,
+    kMetadataValue,
+    kEnd
+  };
   static constexpr int kSawDtype = 1;
   static constexpr int kSawShape = 2;
   static constexpr int kSawOffsets = 4;
@@ -223,7 +239,8 @@ class IndexEvents final : public Events {
   bool string(std::string& text) {
     if (!in_map()) return scalar("a string");
     if (text.empty() || !is_shard_name(text)) {
-      refuse("expected a file name of the model's folder ending in .safetensors, found ", text.empty() ? std::string("an empty name") : printable(text));
+      refuse("expected a file name of the model's folder ending in .safetensors, found ",
+             text.empty() ? std::string("an empty name") : printable(text));
     }
     result_.emplace_back(std::move(tensor_), std::move(text));
     return true;
@@ -305,8 +322,8 @@ namespace {
 template <class E>
 void parse_events(std::string_view json, std::string_view file, E& events) {
   const size_t zero = json.find('\0');
-  check(zero == std::string_view::npos, ErrorCode::kCorruptData, "[", printable(file, 4096), "] expected valid JSON, found an error at byte ", zero,
-        " of the text: a zero byte");
+  check(zero == std::string_view::npos, ErrorCode::kCorruptData, "[", printable(file, 4096),
+        "] expected valid JSON, found an error at byte ", zero, " of the text: a zero byte");
   Json::sax_parse(json.begin(), json.end(), &events);
 }
 
@@ -320,7 +337,8 @@ Header parse_header(std::string_view json, std::string_view file, const Safetens
   return events.finish();
 }
 
-std::vector<std::pair<std::string, std::string>> parse_index(std::string_view json, std::string_view file, const SafetensorsLimits& limits) {
+std::vector<std::pair<std::string, std::string>> parse_index(std::string_view json, std::string_view file,
+                                                             const SafetensorsLimits& limits) {
   IndexEvents events(file, limits);
   parse_events(json, file, events);
   return events.finish();

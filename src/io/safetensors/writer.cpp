@@ -82,8 +82,8 @@ void SafetensorsWriter::State::write(const Path& path, std::vector<const Entry*>
   header += "}";
   header.resize((header.size() + 7) / 8 * 8, ' ');
   const uint64_t header_size = header.size();
-  check(header_size <= SafetensorsLimits{}.max_header_bytes, ErrorCode::kInvalidArgument, "[SafetensorsWriter] expected a header of at most ",
-        SafetensorsLimits{}.max_header_bytes, " bytes, found ", header_size);
+  check(header_size <= SafetensorsLimits{}.max_header_bytes, ErrorCode::kInvalidArgument,
+        "[SafetensorsWriter] expected a header of at most ", SafetensorsLimits{}.max_header_bytes, " bytes, found ", header_size);
   write_file_atomic(path, [&](AtomicFile& file) {
     file.write(std::string_view(reinterpret_cast<const char*>(&header_size), sizeof(header_size)));
     file.write(header);
@@ -100,11 +100,13 @@ void SafetensorsWriter::add_raw(std::string name, std::string dtype, std::vector
   };
   require(!name.empty() && name != safetensors::kMetadataKey && is_valid_utf8(name), "expected a name of valid UTF-8 that is not reserved");
   require(!state_->names.contains(name), "expected every tensor once, found it twice");
-  require(std::all_of(shape.begin(), shape.end(), [](int64_t dim) { return dim >= 0; }), "expected no negative dimension, found ", shape_string(shape));
+  require(std::all_of(shape.begin(), shape.end(), [](int64_t dim) { return dim >= 0; }), "expected no negative dimension, found ",
+          shape_string(shape));
   const auto bits = safetensors::element_bits(dtype);
   require(bits.has_value(), "expected a type of the format, found ", printable(dtype));
   const auto bytes = safetensors::span_bytes(shape, *bits);
-  require(bytes.has_value() && *bytes == data.size(), "expected ", bytes.value_or(0), " bytes for ", dtype, " ", shape_string(shape), ", found ", data.size());
+  require(bytes.has_value() && *bytes == data.size(), "expected ", bytes.value_or(0), " bytes for ", dtype, " ", shape_string(shape),
+          ", found ", data.size());
   state_->names.insert(name);
   state_->entries.push_back({std::move(name), std::move(dtype), *bits, std::move(shape), data});
 }
@@ -119,7 +121,8 @@ void SafetensorsWriter::add_metadata(std::string key, std::string value) {
   check(is_valid_utf8(key) && is_valid_utf8(value), ErrorCode::kInvalidArgument, "[SafetensorsWriter] metadata ", printable(key),
         ": expected valid UTF-8, found other bytes");
   const auto [place, inserted] = state_->metadata.emplace(std::move(key), std::move(value));
-  check(inserted, ErrorCode::kInvalidArgument, "[SafetensorsWriter] metadata ", printable(place->first), ": expected every key once, found it twice");
+  check(inserted, ErrorCode::kInvalidArgument, "[SafetensorsWriter] metadata ", printable(place->first),
+        ": expected every key once, found it twice");
 }
 
 void SafetensorsWriter::write(const Path& file) const {
