@@ -10,7 +10,9 @@ import { items, makeUsers, profile, rank, reason } from "./data.mjs";
 const kDist = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");
 const kTypes = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2",
   ".txt": "text/plain; charset=utf-8" };
-const kPolicy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+// The policy of the real server (src/serve/page.cpp), so that the browser tests notice what it would block.
+const kPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+  + "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const kModel = { id: "gemma-3-270m-q4_k_m", object: "model", created: 0, owned_by: "attune",
   attune: { instruction_tuned: false, context_length: 8192, parameters: 268098176 } };
 const kAnswer = "I would start with something small. The film is set over one night, and nearly all of it happens in a kitchen: two cooks, "
