@@ -6,12 +6,9 @@
 #pragma once
 
 #include <array>
-#include <bitset>
 #include <cstdint>
-#include <memory>
-#include <span>
-#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "text/piece_table_internal.h"
@@ -31,7 +28,8 @@ class BpeTables {
   int32_t find_character(std::string_view character) const noexcept;
   /// False: no normal piece holds `left` directly before `right`. True is no promise.
   bool may_join(char32_t left, char32_t right) const noexcept { return (joins_[bit(left, right) >> 6] >> (bit(left, right) & 63) & 1) != 0; }
-  float score(int32_t id) const noexcept { return vocab_.scores[static_cast<size_t>(id)]; }
+  /// Order of merging: lower first, equal for equal scores. Below 2^24.
+  uint32_t rank(int32_t id) const noexcept { return ranks_[static_cast<size_t>(id)]; }
 
  private:
   static constexpr size_t kJoinBits = size_t{1} << 22;
@@ -40,22 +38,25 @@ class BpeTables {
     return static_cast<size_t>(mixed >> 42);  // 22 bits
   }
   void add_joins(std::string_view piece, size_t id);
+  void rank_scores();
 
   const Vocab& vocab_;
   const PieceTable& table_;
+  std::vector<uint32_t> ranks_;
   std::vector<uint64_t> joins_;  ///< 512 KiB: hashed pairs of adjacent characters
   std::array<int32_t, 128> ascii_;
   size_t longest_ = 0;  ///< bytes of the longest normal piece
 };
 
-/// Merges the characters of one run. Scratch memory is kept from run to run: about 36 bytes a character of the longest part. Not thread-safe.
+/// Merges the characters of one run. Scratch memory is kept from run to run: about 40 bytes a character of the longest part. Not thread-safe.
 class BpeMerger {
  public:
   /// A symbol of the result: bytes [start, start + size) of the run; id -1 if these bytes are no piece (one character then).
   struct Symbol {
     uint32_t start = 0;
-    uint32_t size = 0;
+    uint32_t size = 0;  ///< 0: taken into the symbol on the left
     int32_t id = -1;
+    int32_t pair = -1;  ///< normal piece made of this symbol and the next one, -1 if none
     int32_t previous = -1;
     int32_t next = -1;
   };
@@ -66,42 +67,32 @@ class BpeMerger {
   template <class Emit>
   void merge(std::string_view run, Emit&& emit) {
     run_ = run;
-    size_t at = 0;
-    while (at < run.size()) {
-      at = next_part(at);
+    for (size_t start = 0; start < run.size();) {
+      start = next_part(start);
       merge_part();
-      for (int32_t i = symbols_.empty() ? -1 : 0; i >= 0; i = symbols_[static_cast<size_t>(i)].next) {
-        emit(symbols_[static_cast<size_t>(i)]);
-      }
+      for (int32_t i = 0; i >= 0; i = at(i).next) emit(std::as_const(at(i)));
     }
   }
 
  private:
-  struct Candidate {
-    float score;
-    int32_t id;
-    uint32_t left;
-    uint32_t size;
-  };
-  /// Order of the heap: true if `a` comes later.
-  static bool later(const Candidate& a, const Candidate& b) noexcept {
-    return a.score < b.score || (a.score == b.score && a.left > b.left);
-  }
+  /// Rank in the upper half, index of the left symbol in the lower: the smallest key is merged next.
+  uint64_t key(int32_t left) const noexcept { return uint64_t{tables_.rank(at(left).pair)} << 32 | static_cast<uint32_t>(left); }
+  Symbol& at(int32_t index) noexcept { return symbols_[static_cast<size_t>(index)]; }
+  const Symbol& at(int32_t index) const noexcept { return symbols_[static_cast<size_t>(index)]; }
 
-  size_t next_part(size_t at);
+  size_t next_part(size_t start);
   void merge_part();
   void merge_short();
   void merge_long();
-  int32_t pair_id(const Symbol& left, const Symbol& right) const noexcept {
-    return tables_.find_normal(run_.substr(left.start, size_t{left.size} + right.size));
-  }
-  void join(Symbol& left, int32_t id) noexcept;
+  void update_pair(int32_t left) noexcept;
+  void join(int32_t left) noexcept;
   void push(int32_t left);
 
   const BpeTables& tables_;
   std::string_view run_;
   std::vector<Symbol> symbols_;
-  std::vector<Candidate> heap_;
+  std::vector<uint64_t> first_;  ///< keys of the pairs that a part begins with, sorted
+  std::vector<uint64_t> heap_;   ///< keys of pairs made since, smallest on top
 };
 
 }  // namespace attune::text
