@@ -1,6 +1,7 @@
 // A user's taste in words: genres liked and disliked more than usual, favourite titles. What explanations are allowed to refer to.
 //
-// Genre weight: of the user's ratings, those at or above the user's own midpoint are likes, the rest dislikes. For each genre g and side:
+// Ratings at or above a midpoint are likes, the others dislikes. The midpoint lies half way between the mean of the user's ratings and the mean
+// of what others gave to the same items, so that someone who only rates favourites still likes them. For each genre g and side:
 //   share_g = (count_g + a * base_g) / (total + a),  lift_g = share_g / base_g
 // base_g = share of the genre among all training ratings, a = 8 pseudo ratings, which pull the lift of a user with few ratings to 1.
 // A genre is liked if its lift among likes >= 1.15 and above its lift among dislikes; disliked the other way round. docs/methods/factorisation.md.

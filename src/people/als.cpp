@@ -1,0 +1,253 @@
+#include "people/als.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/error.h"
+#include "core/rng.h"
+#include "people/als_kernels_internal.h"
+#include "people/als_row_internal.h"
+
+namespace attune::people {
+namespace {
+
+constexpr int64_t kRowGrain = 32;
+
+/// Ratings of one side, row by row in rising column order.
+struct Side {
+  int64_t num_rows = 0;
+  std::vector<int64_t> offsets;    ///< [num_rows + 1]
+  std::vector<AlsEntry> entries;   ///< [nnz]
+  std::vector<float> factors;      ///< [num_rows, d]
+  std::span<const AlsEntry> row(int64_t r) const {
+    return std::span(entries).subspan(static_cast<size_t>(offsets[r]), static_cast<size_t>(offsets[r + 1] - offsets[r]));
+  }
+};
+
+/// Counting sort of (row, entry) pairs that arrive in rising column order inside each row.
+template <class RowOf>
+void fill_side(Side& side, std::span<const AlsEntry> entries, std::span<const int32_t> columns, RowOf row_of) {
+  side.offsets.assign(static_cast<size_t>(side.num_rows) + 1, 0);
+  for (size_t n = 0; n < entries.size(); ++n) ++side.offsets[static_cast<size_t>(row_of(n)) + 1];
+  for (int64_t r = 0; r < side.num_rows; ++r) side.offsets[r + 1] += side.offsets[r];
+  side.entries.resize(entries.size());
+  std::vector<int64_t> next(side.offsets.begin(), side.offsets.end() - 1);
+  for (size_t n = 0; n < entries.size(); ++n) {
+    AlsEntry entry = entries[n];
+    entry.column = columns[n];
+    side.entries[static_cast<size_t>(next[row_of(n)]++)] = entry;
+  }
+}
+
+void check_input(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items) {
+  check(num_users > 0 && num_items > 0 && !ratings.empty(), ErrorCode::kInvalidArgument, "[als] ", num_users, " users, ", num_items, " items, ",
+        ratings.size(), " ratings, expected at least one of each");
+  for (const auto& r : ratings) {
+    check(r.user.value >= 0 && r.user.value < num_users && r.item.value >= 0 && r.item.value < num_items, ErrorCode::kInvalidArgument,
+          "[als] rating of user row ", r.user.value, " and item row ", r.item.value, ", the matrix is ", num_users, " users x ", num_items, " items");
+    check(std::isfinite(r.rating), ErrorCode::kInvalidArgument, "[als] rating of user row ", r.user.value, " and item row ", r.item.value,
+          " is not finite");
+  }
+}
+
+}  // namespace
+
+struct Als::State {
+  AlsOptions options;
+  ThreadPool& pool;
+  Side users;
+  Side items;
+  double mean = 0;
+  std::vector<float> user_bias;
+  std::vector<float> item_bias;
+
+  State(const AlsOptions& o, ThreadPool& p) : options(o), pool(p) {}
+
+  void set_biases(std::span<const data::Interaction> sorted);
+  void start(Rng& rng, Side& side) const;
+  void step(Side& side, const Side& fixed);
+  double observed_loss() const;
+};
+
+/// Item bias first, then user bias of what is left: damped means (docs/methods/factorisation.md, eq. 3).
+void Als::State::set_biases(std::span<const data::Interaction> sorted) {
+  double sum = 0;
+  for (const auto& r : sorted) sum += r.rating;
+  mean = sum / static_cast<double>(sorted.size());
+  user_bias.assign(static_cast<size_t>(users.num_rows), 0.0f);
+  item_bias.assign(static_cast<size_t>(items.num_rows), 0.0f);
+  if (!als_has_biases(options)) return;
+  std::vector<double> total(item_bias.size(), 0.0);
+  std::vector<double> count(item_bias.size(), 0.0);
+  for (const auto& r : sorted) {
+    total[r.item.value] += r.rating - mean;
+    count[r.item.value] += 1;
+  }
+  for (size_t i = 0; i < item_bias.size(); ++i) item_bias[i] = static_cast<float>(damped_mean(total[i], count[i], options.item_damping));
+  total.assign(user_bias.size(), 0.0);
+  count.assign(user_bias.size(), 0.0);
+  for (const auto& r : sorted) {
+    total[r.user.value] += r.rating - mean - item_bias[r.item.value];
+    count[r.user.value] += 1;
+  }
+  for (size_t u = 0; u < user_bias.size(); ++u) user_bias[u] = static_cast<float>(damped_mean(total[u], count[u], options.user_damping));
+}
+
+void Als::State::start(Rng& rng, Side& side) const {
+  const double sd = options.init_sd > 0 ? options.init_sd : 0.1 / std::sqrt(static_cast<double>(options.rank));
+  side.factors.resize(static_cast<size_t>(side.num_rows) * static_cast<size_t>(options.rank));
+  for (auto& value : side.factors) value = static_cast<float>(sd * rng.normal());
+}
+
+void Als::State::step(Side& side, const Side& fixed) {
+  const int d = options.rank;
+  AlsGram gram;
+  if (options.w0 != 0) gram = als_gram(fixed.factors, fixed.num_rows, d, options.double_precision, &pool);
+  if (gram.padded.empty()) gram.padded.assign(static_cast<size_t>(als_padded(d)) * static_cast<size_t>(als_padded(d)), 0.0f);
+  pool.for_ranges(side.num_rows, kRowGrain, [&](int64_t begin, int64_t end) {
+    AlsRowSolver solver(options, fixed.factors, gram);
+    for (int64_t r = begin; r < end; ++r) {
+      const auto entries = side.row(r);
+      const double ridge = als_ridge(options, static_cast<int64_t>(entries.size()), fixed.num_rows);
+      solver.solve(entries, ridge, std::span(side.factors).subspan(static_cast<size_t>(r * d), static_cast<size_t>(d)));
+    }
+  });
+}
+
+Als::Als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options, ThreadPool& pool) {
+  options.check_ranges();
+  check_input(ratings, num_users, num_items);
+  state_ = std::make_unique<State>(options, pool);
+  State& s = *state_;
+  s.users.num_rows = num_users;
+  s.items.num_rows = num_items;
+
+  std::vector<data::Interaction> sorted(ratings.begin(), ratings.end());
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return std::pair(a.user, a.item) < std::pair(b.user, b.item); });
+  for (size_t n = 1; n < sorted.size(); ++n) {
+    check(sorted[n - 1].user != sorted[n].user || sorted[n - 1].item != sorted[n].item, ErrorCode::kInvalidArgument, "[als] user row ",
+          sorted[n].user.value, " rates item row ", sorted[n].item.value, " twice: remove duplicates first");
+  }
+  s.set_biases(sorted);
+
+  std::vector<AlsEntry> entries(sorted.size());
+  std::vector<int32_t> user_of(sorted.size());
+  std::vector<int32_t> item_of(sorted.size());
+  for (size_t n = 0; n < sorted.size(); ++n) {
+    const auto& r = sorted[n];
+    user_of[n] = r.user.value;
+    item_of[n] = r.item.value;
+    entries[n] = als_encode(options, s.mean, s.user_bias[user_of[n]], s.item_bias[item_of[n]], item_of[n], r.rating);
+  }
+  fill_side(s.users, entries, item_of, [&](size_t n) { return user_of[n]; });
+  fill_side(s.items, entries, user_of, [&](size_t n) { return item_of[n]; });
+  Rng user_rng(options.seed, "als users");
+  Rng item_rng(options.seed, "als items");
+  s.start(user_rng, s.users);
+  s.start(item_rng, s.items);
+}
+
+Als::~Als() = default;
+
+void Als::user_step() { state_->step(state_->users, state_->items); }
+void Als::item_step() { state_->step(state_->items, state_->users); }
+void Als::sweep() {
+  user_step();
+  item_step();
+}
+
+/// sum over R of w (t - s)^2 - w0 s^2 with s = p . q.
+double Als::State::observed_loss() const {
+  const int d = options.rank;
+  const int64_t num_chunks = (users.num_rows + kRowGrain - 1) / kRowGrain;
+  std::vector<double> parts(static_cast<size_t>(num_chunks), 0.0);
+  pool.for_ranges(users.num_rows, kRowGrain, [&](int64_t begin, int64_t end) {
+    double sum = 0;
+    for (int64_t u = begin; u < end; ++u) {
+      const float* p = users.factors.data() + u * d;
+      for (const AlsEntry& entry : users.row(u)) {
+        const float* q = items.factors.data() + static_cast<int64_t>(entry.column) * d;
+        double score = 0;
+        for (int k = 0; k < d; ++k) score += static_cast<double>(p[k]) * q[k];
+        sum += entry.weight * (entry.target - score) * (entry.target - score) - options.w0 * score * score;
+      }
+    }
+    parts[static_cast<size_t>(begin / kRowGrain)] = sum;
+  });
+  double sum = 0;
+  for (const double part : parts) sum += part;
+  return sum;
+}
+
+double Als::loss() const {
+  const State& s = *state_;
+  const int d = s.options.rank;
+  double out = s.observed_loss();
+  if (s.options.w0 != 0) {  // sum over all pairs of (p . q)^2 = <P'P, Q'Q>
+    const AlsGram p = als_gram(s.users.factors, s.users.num_rows, d, true, &s.pool);
+    const AlsGram q = als_gram(s.items.factors, s.items.num_rows, d, true, &s.pool);
+    double all = 0;
+    for (size_t k = 0; k < p.exact.size(); ++k) all += p.exact[k] * q.exact[k];
+    out += s.options.w0 * all;
+  }
+  const auto penalty = [&](const Side& side, int64_t others) {
+    double sum = 0;
+    for (int64_t r = 0; r < side.num_rows; ++r) {
+      double norm = 0;
+      for (int k = 0; k < d; ++k) norm += std::pow(static_cast<double>(side.factors[static_cast<size_t>(r * d + k)]), 2);
+      sum += als_ridge(s.options, side.offsets[r + 1] - side.offsets[r], others) * norm;
+    }
+    return sum;
+  };
+  return out + penalty(s.users, s.items.num_rows) + penalty(s.items, s.users.num_rows);
+}
+
+AlsParameters Als::parameters() const {
+  const State& s = *state_;
+  return {s.options, s.mean, s.user_bias, s.item_bias, s.users.factors, s.items.factors};
+}
+
+void Als::set_factors(std::span<const float> user_factors, std::span<const float> item_factors) {
+  State& s = *state_;
+  check(user_factors.size() == s.users.factors.size() && item_factors.size() == s.items.factors.size(), ErrorCode::kInvalidArgument,
+        "[als] expected ", s.users.factors.size(), " and ", s.items.factors.size(), " factor values, found ", user_factors.size(), " and ",
+        item_factors.size());
+  s.users.factors.assign(user_factors.begin(), user_factors.end());
+  s.items.factors.assign(item_factors.begin(), item_factors.end());
+}
+
+AlsModel fit_als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options, ThreadPool& pool,
+                 const std::function<bool(int sweep, const Als& als)>& after_sweep) {
+  Als als(ratings, num_users, num_items, options, pool);
+  for (int sweep = 1; sweep <= options.sweeps; ++sweep) {
+    als.sweep();
+    if (after_sweep && !after_sweep(sweep, als)) break;
+  }
+  als.user_step();
+  return AlsModel(als.parameters());
+}
+
+std::vector<double> als_row_update(std::span<const double> items, std::span<const double> targets, std::span<const double> weights,
+                                   std::span<const double> gram, int rank, double w0, double ridge) {
+  const auto d = static_cast<size_t>(rank);
+  check(rank >= 1 && items.size() == targets.size() * d && weights.size() == targets.size() && gram.size() == d * d, ErrorCode::kInvalidArgument,
+        "[als row update] rank ", rank, ", ", items.size(), " item values, ", targets.size(), " targets, ", weights.size(), " weights, ", gram.size(),
+        " Gram values do not fit together");
+  std::vector<double> a(gram.begin(), gram.end());
+  std::vector<double> x(d, 0.0);
+  for (auto& value : a) value *= w0;
+  for (size_t i = 0; i < d; ++i) a[i * d + i] += ridge;
+  for (size_t n = 0; n < targets.size(); ++n) {
+    const auto q = items.subspan(n * d, d);
+    for (size_t i = 0; i < d; ++i) {
+      x[i] += weights[n] * targets[n] * q[i];
+      for (size_t j = 0; j < d; ++j) a[i * d + j] += (weights[n] - w0) * q[i] * q[j];
+    }
+  }
+  check(cholesky_double(a, rank), ErrorCode::kFailedPrecondition, "[als row update] the system is not positive definite: raise the regularisation");
+  cholesky_solve_double(a, rank, x);
+  return x;
+}
+
+}  // namespace attune::people

@@ -1,0 +1,33 @@
+// Dense pieces of one ALS row in float: weighted Gram accumulation and a blocked Cholesky solve.
+//
+// Matrices are row-major with leading dimension `ld`, a multiple of kAlsLanes; only the upper triangle is read or written (whole tiles of
+// 4 x 16 that touch it). Coordinates above the rank are padding: zero in the rows, one on the diagonal, so that they solve to zero.
+// One fixed order of additions per matrix: results depend on the input and the instruction set (plain x86-64 or AVX2 with FMA, chosen at
+// run time), never on threads or addresses.
+#pragma once
+
+#include <cstdint>
+
+namespace attune::people {
+
+inline constexpr int kAlsLanes = 16;
+inline constexpr int kAlsPanelRows = 128;  ///< rows gathered before a Gram update
+
+constexpr int als_padded(int rank) noexcept { return (rank + kAlsLanes - 1) / kAlsLanes * kAlsLanes; }
+
+/// a[i][j] += sum_r scaled[r][i] * rows[r][j] for the upper triangle of [begin, ld)^2; begin is a multiple of 16.
+/// rows, scaled: [count, ld]; scaled = weight of the row times the row.
+void als_add_gram(const float* rows, const float* scaled, int count, int ld, int begin, float* a) noexcept;
+
+/// x += s * y, n elements.
+void als_axpy(float s, const float* y, float* x, int n) noexcept;
+
+/// In place a = U'U of the upper triangle. False if a pivot is not positive (or not finite); `a` is then spoilt. `scratch` [16, ld].
+bool als_cholesky(float* a, int ld, float* scratch) noexcept;
+/// x = (U'U)^-1 x.
+void als_solve(const float* u, int ld, float* x) noexcept;
+
+/// out[r] = sum_k rows[r][k] * x[k] for r in [0, count), rows [count, d] without padding.
+void als_scores(const float* rows, int64_t count, int d, const float* x, float* out) noexcept;
+
+}  // namespace attune::people
