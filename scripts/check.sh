@@ -52,6 +52,7 @@ python3 scripts/check_layers.py || failures+=("layers")
 heading "Build (release)"
 cmake --preset release >/dev/null
 cmake --build build/release --parallel "$(nproc)" || failures+=("build")
+python3 scripts/check_layers.py --objects build/release || failures+=("objects of an instruction set")
 
 heading "clang-tidy on changed sources"
 mapfile -t sources < <(printf '%s\n' "${changed[@]}" | grep -E '^src/.*\.cpp$' || true)

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Holds src/ to the house of docs/architecture.md: which folder may include which, and what may be used in one place only.
 
-Usage: check_layers.py [--self-test] [ROOT]. Prints one line a breach, "path:line: what is wrong"; exit code 1 if there is any.
+Usage: check_layers.py [ROOT]            the sources
+       check_layers.py --objects BUILD    what was compiled for an instruction set (x86-64: *_avx2.cpp, *_avx512.cpp)
+       check_layers.py --self-test
+Prints one line a breach, "path:line: what is wrong"; exit code 1 if there is any.
 Checked: includes between folders (a row sees only smaller rows; folders of algos/ never each other), the same for DEPS in CMakeLists.txt,
 headers and functions with an "only place", heavy headers in headers, libraries that print or exit, files compiled for an instruction set,
 and that the table of docs/architecture.md names the same rows.
 """
 
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -127,8 +131,10 @@ def check_source(path, text, known_files):
                 yield line, f"{match.group(0).strip()}: {message}"
     if isa:
         for match in re.finditer(r"\bstd::(?!size_t|int\d|uint\d|byte\b|memcpy|memset|memmove|ptrdiff_t)(\w+)|^\s*template\s*<|^inline\s", bare, re.M):
+            if "std" not in match.group(0) and re.search(r"namespace\s*\{", bare[: match.start()]):
+                continue  # in an anonymous namespace every function stays in its file
             line = bare.count("\n", 0, match.start()) + 1
-            yield line, f"{match.group(0).strip()}: a file compiled for {isa.group(1)} defines no templates or inline functions and uses none of std"
+            yield line, f"{match.group(0).strip()}: a file compiled for {isa.group(1)} uses no templates of std and defines its own in an anonymous namespace"
 
 
 def check_cmake(path, text):
@@ -170,6 +176,17 @@ def check_tree(root):
     return len(files), found
 
 
+def check_objects(build):
+    """Compiled files of an instruction set must define no weak symbol: the linker would keep one copy for the whole program."""
+    objects = [p for p in sorted(build.rglob("*.cpp.o")) if ISA_FILE.search(p.name.removesuffix(".o")) and "src" in p.parts]
+    found = []
+    for path in objects:
+        listing = subprocess.run(["nm", "--demangle", "--defined-only", str(path)], capture_output=True, text=True, check=True).stdout
+        found += [(path.relative_to(build), 1, f"weak symbol {line.split(maxsplit=2)[2]}: put it into an anonymous namespace")
+                  for line in listing.splitlines() if re.match(r"[0-9a-f]* [WwVvu] (?!DW\.ref\.)", line)]
+    return len(objects), found
+
+
 SELF_TESTS = [  # path below src/, text, part of the expected message ("" = must pass)
     ("core/a.h", '#include "io/tensor.h"\n', "only smaller rows"),
     ("io/a.h", '#include "text/vocab.h"\n', "only smaller rows"),
@@ -201,6 +218,7 @@ SELF_TESTS = [  # path below src/, text, part of the expected message ("" = must
     ("kernels/g_avx512.cpp", '#include "core/error.h"\n', "compiled for avx512"),
     ("kernels/g_avx2.cpp", "int f(int a) { return std::min(a, 3); }\n", "compiled for avx2"),
     ("kernels/g_avx2.cpp", "template <int N>\nvoid f() {}\n", "compiled for avx2"),
+    ("kernels/g_avx2.cpp", "namespace {\ntemplate <int N>\nvoid f() {}\n}\n", ""),
     ("kernels/g_scalar.cpp", "#include <vector>\n", ""),
     ("misc/a.cpp", "int x;\n", "not in the house"),
     ("lm/CMakeLists.txt", "attune_library(lm DEPS core store LINK X::X)\n", "only smaller rows"),
@@ -228,8 +246,10 @@ def main():
     arguments = sys.argv[1:]
     if "--self-test" in arguments:
         return self_test()
-    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[1]
-    count, found = check_tree(root)
+    if "--objects" in arguments:
+        count, found = check_objects(Path(arguments[arguments.index("--objects") + 1]))
+    else:
+        count, found = check_tree(Path(arguments[0]) if arguments else Path(__file__).resolve().parents[1])
     for path, line, text in found:
         print(f"{path}:{line}: {text}")
     print(f"layers: {count} files, {len(found)} breaches", file=sys.stderr)

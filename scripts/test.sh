@@ -37,6 +37,7 @@ note "Built in $(elapsed "$begin")."
 heading "Layers"
 python3 scripts/check_layers.py --self-test
 python3 scripts/check_layers.py
+python3 scripts/check_layers.py --objects build/release
 
 heading "Tests"
 ctest --test-dir build/release --output-on-failure --parallel "$(nproc)" --label-exclude '^claim$' --no-tests=error "${quick[@]}" "${options[@]}"
