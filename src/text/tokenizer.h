@@ -1,4 +1,4 @@
-// SentencePiece-style BPE with byte fallback (spec: docs/methods/gemma3.md, "Tokenizer"). Own implementation; ids equal the
+// SentencePiece-style BPE with byte fallback (spec: docs/methods/gemma3_text.md, "Tokenizer"). Own implementation; ids equal the
 // sentencepiece library's (tests/text_oracle). Immutable after construction, thread-safe.
 #pragma once
 
