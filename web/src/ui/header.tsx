@@ -36,7 +36,7 @@ export function Header() {
           <Mark />
           <div class="ident">
             <h1>Attune</h1>
-            <p class="model" title={model.value?.id}>
+            <p class="served" title={model.value?.id}>
               <span class={`dot ${server.value}`} />
               <span class="model-name">{server.value === "ready" ? model.value?.id : kServerText[server.value]}</span>
             </p>

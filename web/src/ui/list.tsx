@@ -15,7 +15,7 @@ function Because({ item }: { item: ShownItem }) {
   return (
     <div class={`because ${state}`}>
       <p>{text}{state === "writing" && <span class="caret" />}</p>
-      {" "}{label !== null && <span class={`source ${state === "final" ? (source ?? "") : "pending"}`}>{label}</span>}
+      {"\u00a0"}{label !== null && <span class={`source ${state === "final" ? (source ?? "") : "pending"}`}>{label}</span>}
     </div>
   );
 }
