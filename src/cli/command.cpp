@@ -30,9 +30,14 @@ std::string option_help(const Option& option) {
   return out;
 }
 
+/// "-np": CLI11 knows one-letter short flags only, so longer ones are spelled out before parsing.
+bool is_long_short(const std::string& alias) { return alias.size() > 2 && alias[0] == '-' && alias[1] != '-'; }
+
 void bind_option(CLI::App& app, Option& option) {
   std::string names = option.is_positional() ? option.name() : option.flag();
-  for (const auto& alias : option.aliases()) names += "," + alias;
+  for (const auto& alias : option.aliases()) {
+    if (!is_long_short(alias)) names += "," + alias;
+  }
   CLI::Option* bound = nullptr;
   if (option.type() == OptionType::kBool) {
     bound = app.add_flag_callback(names, [&option] { option.set_bool(true); }, option_help(option));
@@ -102,8 +107,20 @@ int CommandSet::run(int argc, const char* const* argv) const {
       item->app->footer(footer_of(item->spec));
       bound.push_back(std::move(item));
     }
+    std::map<std::string, std::string> spelled_out;
+    for (const auto& item : bound) {
+      for (const auto& option : item->spec.list().options()) {
+        for (const auto& alias : option->aliases()) {
+          if (is_long_short(alias)) spelled_out[alias] = option->flag();
+        }
+      }
+    }
+    std::vector<const char*> arguments(argv, argv + argc);
+    for (const char*& argument : arguments) {
+      if (const auto found = spelled_out.find(argument); found != spelled_out.end()) argument = found->second.c_str();
+    }
     try {
-      app.parse(argc, argv);
+      app.parse(argc, arguments.data());
     } catch (const CLI::ParseError& error) {
       return app.exit(error) == 0 ? 0 : kUsage;
     } catch (const Error& error) {  // an option refused its value

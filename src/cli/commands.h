@@ -7,9 +7,13 @@ namespace attune::cli {
 
 void register_generate(CommandSet& commands);
 void register_chat(CommandSet& commands);
+void register_serve(CommandSet& commands);
 void register_tokenize(CommandSet& commands);
 void register_inspect(CommandSet& commands);
 void register_perplexity(CommandSet& commands);
+void register_learn(CommandSet& commands);
+void register_recommend(CommandSet& commands);
+void register_eval_recommender(CommandSet& commands);
 void register_env(CommandSet& commands);
 void register_docs(CommandSet& commands);
 

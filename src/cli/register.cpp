@@ -6,9 +6,13 @@ namespace attune::cli {
 void register_all(CommandSet& commands) {
   register_generate(commands);
   register_chat(commands);
+  register_serve(commands);
   register_tokenize(commands);
   register_inspect(commands);
   register_perplexity(commands);
+  register_learn(commands);
+  register_recommend(commands);
+  register_eval_recommender(commands);
   register_env(commands);
   register_docs(commands);
 }

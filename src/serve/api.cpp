@@ -61,8 +61,6 @@ bool is_json_type(const std::string* type) {
 void ApiOptions::describe(OptionList& list) {
   list.add("api_key", api_key, "Key that every route but /health asks for (Authorization: Bearer KEY).");
   list.add("allowed_host", allowed_hosts, "Further value of the Host header to accept, without port; may be repeated.");
-  list.add("parallel", parallel, "Answers generated at once; others wait.").alias("-np").range(1, 4096);
-  list.add("queue_limit", queue_limit, "Requests that may wait; beyond it 429.").range(0, 1 << 20);
   list.add("queue_timeout_ms", queue_timeout_ms, "Longest wait for a place; then 503.").range(1, 3'600'000).unit("ms");
   limits.describe(list);
 }

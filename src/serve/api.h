@@ -27,8 +27,8 @@ namespace attune::serve {
 struct ApiOptions {
   std::string api_key;                     ///< empty: no key is asked for
   std::vector<std::string> allowed_hosts;  ///< values of Host accepted besides loopback, without port
-  int32_t parallel = 64;                   ///< generations at once
-  int32_t queue_limit = 256;               ///< requests that wait; beyond it 429
+  int32_t parallel = 64;                   ///< generations at once; the engine's --parallel
+  int32_t queue_limit = 256;               ///< requests that wait, beyond it 429; the engine's --queue-limit
   int32_t queue_timeout_ms = 60'000;       ///< longest wait; then 503
   RequestLimits limits;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <list>
 #include <mutex>
 
@@ -32,12 +33,20 @@ struct LmTextEngine::State {
   std::vector<std::string> stops;
 
   std::mutex mutex;
+  std::condition_variable idle;
+  int64_t active = 0;    // choices whose on_done is still to come
+  bool closing = false;  // running choices end at their next token
   std::list<lm::Sequence> finished;  // most recently used first
   std::unique_ptr<lm::EngineLoop> loop;
 
   lm::Sequence start_sequence(const GenerateCall& call, int64_t& cached);
   void keep(lm::Sequence sequence);
   void make_room(int64_t positions);
+  void add_active(int64_t change) {
+    std::lock_guard lock(mutex);
+    active += change;
+    if (active == 0) idle.notify_all();
+  }
   lm::Request request(const std::shared_ptr<GenerateCall>& call, int choice, lm::Sequence sequence);
 };
 
@@ -65,8 +74,15 @@ LmTextEngine::LmTextEngine(std::shared_ptr<lm::Engine> engine, const LmTextEngin
   s.loop = std::make_unique<lm::EngineLoop>(*s.engine);
 }
 
+// The engine's callbacks point at the state: it lives until the last one has come.
 LmTextEngine::~LmTextEngine() {
-  state_->loop.reset();
+  State& s = *state_;
+  {
+    std::unique_lock lock(s.mutex);
+    s.closing = true;
+    s.idle.wait(lock, [&] { return s.active == 0; });
+  }
+  s.loop.reset();
   clear_prefix_cache();
 }
 
@@ -129,6 +145,7 @@ void LmTextEngine::State::keep(lm::Sequence sequence) {
   if (options.prefix_cache == 0 || !sequence.valid() || sequence.computed() < kMinReuse) return;
   std::list<lm::Sequence> dropped;  // freed after the lock
   std::lock_guard lock(mutex);
+  if (closing) return;
   // What the new one begins with is covered by it.
   for (auto entry = finished.begin(); entry != finished.end();) {
     const auto next = std::next(entry);
@@ -161,6 +178,10 @@ lm::Request LmTextEngine::State::request(const std::shared_ptr<GenerateCall>& ca
   out.num_top = call->num_top;
   out.stop = call->stop;
   out.on_token = [this, call, choice](const lm::Event& event) {
+    {
+      std::lock_guard lock(mutex);
+      if (closing) return false;
+    }
     TokenOut token{event.token, event.logp_model, tokenizer.piece_bytes(event.token), {}};
     for (const lm::TokenLogprob& top : event.top) token.top.push_back({top.id, top.logprob, tokenizer.piece_bytes(top.id, true)});
     return call->on_token(choice, std::move(token));
@@ -182,14 +203,16 @@ int64_t LmTextEngine::generate(GenerateCall given) {
   sequences.insert(sequences.begin(), std::move(first));
   for (int i = 0; i < call->num_choices; ++i) {
     lm::Request request = s.request(call, i, std::move(sequences[static_cast<size_t>(i)]));
-    // `this` outlives the engine's loop, and no callback comes after it.
     request.on_done = [&s, call, i](lm::Sequence sequence, lm::Finish finish, const Error* error) {
       if (finish == lm::Finish::kStop || finish == lm::Finish::kLength || finish == lm::Finish::kCancelled) s.keep(std::move(sequence));
       call->on_done(i, finish, error);
+      s.add_active(-1);
     };
+    s.add_active(1);
     try {
       s.engine->submit(std::move(request));
     } catch (const Error& error) {
+      s.add_active(-1);
       if (i == 0) throw;  // nothing runs yet
       // The choices that run are told by the caller's stop token; those that never ran must be reported, once each.
       for (int rest = i; rest < call->num_choices; ++rest) call->on_done(rest, lm::Finish::kError, &error);

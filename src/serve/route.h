@@ -68,6 +68,16 @@ void handle_tokenize(Call& call);
 void handle_detokenize(Call& call);
 void handle_chat_completions(Call& call);
 void handle_completions(Call& call);
+void handle_recommend(Call& call);
+void handle_feedback(Call& call);
+void handle_items(Call& call);
+void handle_get_item(Call& call);
+void handle_put_item(Call& call);
+void handle_delete_item(Call& call);
+void handle_users(Call& call);
+void handle_get_user(Call& call);
+void handle_delete_user(Call& call);
+void handle_export_user(Call& call);
 void handle_page(Call& call);
 
 }  // namespace attune::serve
