@@ -425,6 +425,29 @@ test("with an API key the page asks for it, once a tab", async (t) => {
   return noComplaints();
 });
 
+test("a server without a recommender is a chat page", async (t) => {
+  if (onlyMock()) return t.skip(onlyMock());
+  const chatOnly = await startMock({ chatOnly: true });
+  try {
+    await page.goto(chatOnly.url);
+    await page.getByRole("heading", { name: "Chat", exact: true }).waitFor();
+    assert.equal(await page.getByRole("heading", { level: 2 }).count(), 1);
+    await page.getByLabel("Message", { exact: true }).fill("Hello");
+    await page.keyboard.press("Enter");
+    await page.locator(".answer .prose").waitFor();
+    await audit("the chat page");
+    for (const width of kWidths) {
+      await page.setViewportSize({ width, height: 800 });
+      assert.ok(await page.getByLabel("Message", { exact: true }).isVisible(), `the message field at ${width}`);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+    assert.equal(await page.getByRole("alert").count(), 0);
+  } finally {
+    await chatOnly.close();
+  }
+  return noComplaints();
+});
+
 test("while the model loads the page says so and goes on by itself", async (t) => {
   if (onlyMock()) return t.skip(onlyMock());
   let ready = false;

@@ -196,6 +196,16 @@ test("feedback is sent again once, under the same key, when the connection fails
   assert.equal(calls, 1);
 });
 
+test("an exact id comes first among those that contain it; a server without a recommender is told apart from one that fails", async () => {
+  const signal = new AbortController().signal;
+  const reply = (status, body) => async () => new Response(JSON.stringify(body), { status });
+  assert.deepEqual(await withFetch(reply(200, { users: ["16", "61", "6"] }), () => api.searchUsers("6", 9, signal)), ["6", "16", "61"]);
+  assert.deepEqual(await withFetch(reply(200, { users: ["16", "61"] }), () => api.searchUsers("6", 9, signal)), ["16", "61"]);
+  assert.equal(await withFetch(reply(404, { error: { message: "none", code: "no_recommender" } }), () => api.hasRecommender()), false);
+  assert.equal(await withFetch(reply(200, { users: [] }), () => api.hasRecommender()), true);
+  await assert.rejects(withFetch(reply(404, { error: { message: "lost", code: "unknown_route" } }), () => api.hasRecommender()), { status: 404, code: "unknown_route" });
+});
+
 test("ids with special characters stay one path segment", async () => {
   let asked = "";
   await withFetch(async (path) => { asked = path; return new Response("{}", { status: 200 }); }, () => api.eraseUser("a/b?c#d"));

@@ -26,7 +26,7 @@ class Refusal extends Error {
   }
 }
 
-export function createMock({ pace = 18, users = makeUsers(943), instructionTuned = false, apiKey = null } = {}) {
+export function createMock({ pace = 18, users = makeUsers(943), instructionTuned = false, apiKey = null, chatOnly = false } = {}) {
   const failures = [];
   const state = { chatsStarted: 0, chatsAborted: 0, chatsFinished: 0, feedback: 0, recommendsAborted: 0, seeds: [] };
   const events = new Set();
@@ -164,11 +164,14 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
     if (key === "GET /mock/state") return json(response, 200, state);
     if (key === "GET /health") return json(response, 200, { status: "ok" });
     if (key === "GET /v1/models") return json(response, 200, { object: "list", data: [model] });
+    if (chatOnly && /^\/v1\/(recommend|feedback|users|items)/.test(path)) {
+      throw new Refusal(404, "this server has no recommender; start it with --recommender FOLDER", "no_recommender");
+    }
     if (key === "POST /v1/recommend") return recommend(request, response);
     if (key === "POST /v1/feedback") return feedback(request, response);
     if (key === "POST /v1/chat/completions") return chat(request, response);
     if (key === "GET /v1/users") {
-      return json(response, 200, { users: [...users.keys()].filter((id) => id.toLowerCase().startsWith(query)).slice(0, limit) });
+      return json(response, 200, { users: [...users.keys()].filter((id) => id.toLowerCase().includes(query)).slice(0, limit) });
     }
     if (key === "GET /v1/items") {
       const found = items.filter((item) => item.title.toLowerCase().includes(query)).slice(0, limit);
@@ -176,7 +179,7 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
     }
     const user = /^\/v1\/users\/(.+)$/.exec(path)?.[1];
     if (user && request.method === "GET") return json(response, 200, profile(user, findUser(user)));
-    if (user && request.method === "DELETE") { findUser(user); users.delete(user); return json(response, 200, { user, deleted: true }); }
+    if (user && request.method === "DELETE") { findUser(user); users.delete(user); return json(response, 200, { user, erased: true }); }
     if (path.startsWith("/v1/")) throw new Refusal(404, `[route] expected a known path, found ${path}`);
     if (request.method !== "GET" && request.method !== "HEAD") throw new Refusal(405, `[route] expected GET, found ${request.method}`);
     return asset(response, path);

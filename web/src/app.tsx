@@ -1,5 +1,5 @@
 // The page: header, then the three panels, or the question who it is for.
-import { panel, user } from "./state/session";
+import { panel, recommends, user } from "./state/session";
 import { ChatPanel } from "./ui/chat";
 import { Banner, Header } from "./ui/header";
 import { ListPanel } from "./ui/list";
@@ -17,14 +17,18 @@ function Welcome() {
   );
 }
 
+function Main() {
+  if (!recommends.value) return <main class="main alone chat-only"><ChatPanel /></main>;
+  if (user.value === null) return <main class="main alone"><Welcome /></main>;
+  return <main class={`main show-${panel.value}`} key={user.value}><ProfilePanel /><ListPanel /><ChatPanel /></main>;
+}
+
 export function App() {
   return (
     <>
       <Header />
       <Banner />
-      {user.value === null
-        ? <main class="main alone"><Welcome /></main>
-        : <main class={`main show-${panel.value}`} key={user.value}><ProfilePanel /><ListPanel /><ChatPanel /></main>}
+      <Main />
       <PickerDialog />
       <KeyDialog />
       <Toasts />

@@ -7,10 +7,13 @@ import type { BecauseShare, ChatMessage, ChatSettings, Item, ModelInfo, Profile,
 export class ApiError extends Error {
   /** HTTP status, or 0 when the server could not be reached or its answer could not be read. */
   readonly status: number;
-  constructor(status: number, message: string) {
+  /** The server's word for the kind of error, e.g. "user_not_found"; "" if it gave none. */
+  readonly code: string;
+  constructor(status: number, message: string, code = "") {
     super(message);
     this.name = "ApiError";
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -46,14 +49,16 @@ async function send(method: string, path: string, body?: unknown, signal?: Abort
 
 async function errorOf(response: Response): Promise<ApiError> {
   let message = "";
+  let code = "";
   try {
     const body = asRecord(await response.json());
+    code = asText(asRecord(body["error"])["code"]);
     message = asText(asRecord(body["error"])["message"]) || asText(body["error"]);
     if (message === "" && asText(body["status"]) === "loading") message = "The model is still loading.";
   } catch {
     // Not JSON: the status has to do.
   }
-  return new ApiError(response.status, message || `The server answered ${response.status} ${response.statusText}`.trim() + ".");
+  return new ApiError(response.status, message || `The server answered ${response.status} ${response.statusText}`.trim() + ".", code);
 }
 
 async function getJson(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Json> {
@@ -129,11 +134,23 @@ export async function fetchModel(): Promise<ModelInfo> {
   return { id: asText(first["id"]) || "unknown model", instructionTuned: asRecord(first["attune"])["instruction_tuned"] !== false };
 }
 
-/** Ids that match the query, best first. */
+/** False for a server that was started without a recommender: it chats only. */
+export async function hasRecommender(): Promise<boolean> {
+  try {
+    await getJson("GET", "/v1/users?limit=1");
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "no_recommender") return false;
+    throw error;
+  }
+}
+
+/** Ids that contain the query, an exact match first. */
 export async function searchUsers(query: string, limit: number, signal: AbortSignal): Promise<string[]> {
   const body = await getJson("GET", `/v1/users?query=${encodeURIComponent(query)}&limit=${limit}`, undefined, signal);
   const rows = asList(body["users"] ?? body["data"]);
-  return rows.map((row) => asText(row) || asText(asRecord(row)["user"]) || asText(asRecord(row)["id"])).filter((id) => id !== "");
+  const ids = rows.map((row) => asText(row) || asText(asRecord(row)["user"]) || asText(asRecord(row)["id"])).filter((id) => id !== "");
+  return ids.includes(query) ? [query, ...ids.filter((id) => id !== query)] : ids;
 }
 
 export async function searchItems(query: string, limit: number, signal: AbortSignal): Promise<Item[]> {
@@ -181,7 +198,7 @@ export async function* streamRecommend(user: string, k: number, because: boolean
     const item = asText(event["item"]);
     switch (event["type"]) {
       case "items": yield { type: "items", items: asList(event["items"]).map(toRanked) }; break;
-      case "because_delta": yield { type: "because_delta", item, text: asText(event["text"]), reset: event["reset"] === true }; break;
+      case "because_delta": yield { type: "because_delta", item, text: asText(event["text"]) }; break;
       case "because": yield { type: "because", item, because: asText(event["because"]) || null, source: toSource(event["because_source"]) }; break;
       case "done": yield { type: "done", share: toShare(event["because_share"]) }; break;
       default: break;

@@ -45,7 +45,7 @@ export interface BecauseShare {
 /** One event of a streamed recommendation. */
 export type RecommendEvent =
   | { type: "items"; items: RankedItem[] }
-  | { type: "because_delta"; item: string; text: string; reset: boolean }
+  | { type: "because_delta"; item: string; text: string }
   | { type: "because"; item: string; because: string | null; source: ReasonSource | null }
   | { type: "done"; share: BecauseShare | null };
 

@@ -2,7 +2,7 @@
 import { effect, signal, untracked } from "@preact/signals";
 import { ApiError, eraseUser, fetchProfile, isAbort } from "../lib/api";
 import type { Profile } from "../lib/types";
-import { server, user } from "./session";
+import { recommends, server, user } from "./session";
 import { reportError, showToast } from "./toasts";
 
 /** null while unknown: none chosen, not loaded yet, or a guest without events. */
@@ -13,7 +13,7 @@ let running: AbortController | null = null;
 export async function loadProfile(): Promise<void> {
   running?.abort();
   const id = user.value;
-  if (id === null || server.value !== "ready") {
+  if (id === null || server.value !== "ready" || !recommends.value) {
     profile.value = null;
     return;
   }

@@ -7,7 +7,7 @@ import { compareRanks, describeMoves, type Move } from "../lib/moves";
 import { recall, remember } from "../lib/storage";
 import type { BecauseShare, Item, RankedItem, ReasonSource, RecommendEvent } from "../lib/types";
 import { loadProfile } from "./profile";
-import { server, user } from "./session";
+import { recommends, server, user } from "./session";
 import { reportError, showToast } from "./toasts";
 
 export interface Reason {
@@ -41,7 +41,7 @@ let running: AbortController | null = null;
 export async function refresh(cause?: string): Promise<void> {
   running?.abort();
   const id = user.value;
-  if (id === null || server.value !== "ready") return;
+  if (id === null || server.value !== "ready" || !recommends.value) return;
   const controller = (running = new AbortController());
   listState.value = "ranking";
   share.value = null;
@@ -74,7 +74,7 @@ function apply(event: RecommendEvent, cause: string | undefined): void {
     if (event.type === "because") {
       item.reason.value = { text: event.because ?? "", source: event.source, state: event.because === null ? "absent" : "final" };
     } else {
-      const kept = old.state === "writing" && !event.reset ? old.text : "";
+      const kept = old.state === "writing" ? old.text : "";
       item.reason.value = { text: kept + event.text, source: null, state: "writing" };
     }
   }

@@ -1,6 +1,6 @@
 // Who is using the page, with which model, and how it looks. The rest of the state follows `user`.
 import { effect, signal } from "@preact/signals";
-import { ApiError, fetchModel, isReady, setApiKey } from "../lib/api";
+import { ApiError, fetchModel, hasRecommender, isReady, setApiKey } from "../lib/api";
 import { newGuestId } from "../lib/ids";
 import { recall, remember } from "../lib/storage";
 import type { ModelInfo } from "../lib/types";
@@ -13,6 +13,8 @@ export type Panel = "list" | "chat" | "you";
 
 export const server = signal<ServerState>("connecting");
 export const model = signal<ModelInfo | null>(null);
+/** A server without a recommender only chats; the page then leaves the rest out. */
+export const recommends = signal(true);
 export const user = signal<string | null>(recall("user"));
 export const panel = signal<Panel>("list");
 export const pickerOpen = signal(false);
@@ -51,6 +53,7 @@ export async function connect(): Promise<void> {
     try {
       if (await isReady()) {
         model.value = await fetchModel();
+        recommends.value = await hasRecommender();
         server.value = "ready";
         return;
       }

@@ -91,7 +91,7 @@ export function ChatPanel() {
   return (
     <section class="panel chat-panel" aria-labelledby="chat-title">
       <div class="chat-head">
-        <h2 id="chat-title">Chat</h2>
+        <h2 id="chat-title" tabIndex={-1}>Chat</h2>
         <div class="chat-tools">
           {all.length > 0 && <button type="button" class="icon-button" aria-label="Clear the chat" title="Clear the chat" onClick={clearChat}><BinIcon /></button>}
           <button type="button" class="icon-button" aria-label="Settings" title="Settings" aria-expanded={tuning.value} aria-controls="chat-settings"

@@ -1,5 +1,5 @@
 // Top of the page: mark, model, user, theme; below it what must be known about the model or the server.
-import { isGuest, model, panel, pickerOpen, server, theme, user, type Panel, type Theme } from "../state/session";
+import { isGuest, model, panel, pickerOpen, recommends, server, theme, user, type Panel, type Theme } from "../state/session";
 import { AutoIcon, ChatIcon, ListIcon, Mark, MoonIcon, PersonIcon, SunIcon } from "./icons";
 
 const kNextTheme: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
@@ -17,7 +17,7 @@ function ThemeButton() {
 }
 
 function UserButton() {
-  if (user.value === null) return null;
+  if (user.value === null || !recommends.value) return null;
   return (
     <button type="button" class="user-button" aria-haspopup="dialog" onClick={() => (pickerOpen.value = true)}>
       <PersonIcon />
@@ -30,7 +30,7 @@ function UserButton() {
 export function Header() {
   return (
     <header class="header">
-      <a class="skip" href="#list-title">Skip to the recommendations</a>
+      <a class="skip" href={recommends.value ? "#list-title" : "#chat-title"}>Skip to the content</a>
       <div class="header-row">
         <div class="brand">
           <Mark />
@@ -42,7 +42,7 @@ export function Header() {
             </p>
           </div>
         </div>
-        {user.value !== null && <Tabs />}
+        {user.value !== null && recommends.value && <Tabs />}
         <div class="header-actions"><UserButton /><ThemeButton /></div>
       </div>
     </header>
