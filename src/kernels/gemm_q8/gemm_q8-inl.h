@@ -223,10 +223,15 @@ inline void panel_part(const char* const blocks[8], uint8_t* dst) {
   store_transposed(v, dst + 32 * kPanelRows * kPart);
 }
 
-/// Fills columns [0, count) of lanes [lane, lane + 8) from eight rows.
+/// Fills columns [0, count) of lanes [lane, lane + 8) from eight rows and prefetches what lies `ahead` bytes behind them (0: nothing).
 template <class Format>
-inline void fill_panel(const char* blocks[8], int64_t count, int lane, Panel& panel) {
+inline void fill_panel(const char* blocks[8], int64_t count, int lane, int64_t ahead, Panel& panel) {
   for (int64_t k = 0; k < count; k += Format::kBlock) {
+    if (ahead != 0) {
+      for (int i = 0; i < 8; ++i) {
+        for (int at = 0; at < Format::kBytes; at += 64) _mm_prefetch(blocks[i] + ahead + at, _MM_HINT_T0);
+      }
+    }
     RowScales<Format> scales;
     gather_scales<Format>(blocks, scales);
     for (int i = 0; i < RowScales<Format>::kCount; ++i) {
@@ -261,7 +266,7 @@ void many_activations(const char* w, int64_t num_rows, int64_t n, const void* x,
       for (int lane = 0; lane < kPanelRows; lane += 8) {
         const char* blocks[8];
         row_pointers(w + k / Format::kBlock * Format::kBytes, row_bytes, r + lane, num_rows, blocks);
-        fill_panel<Format>(blocks, count, lane, panel);
+        fill_panel<Format>(blocks, count, lane, r + 2 * kPanelRows <= num_rows ? kPanelRows * row_bytes : 0, panel);
       }
       int64_t t = 0;
       const auto tile = [&](auto width) {
