@@ -61,14 +61,14 @@ void run(const std::string& format, const Path& path, const ReadJob& job) {
 
 void ReadOptions::describe(OptionList& list) {
   list.add("format", format, "Format of the data; auto goes by the file names.").choices({"auto", "ml-100k", "ml-dat", "ml-csv", "recbole", "table"});
-  list.add("user-column", user_column, "Column of user ids in a delimited file (found by usual names if empty).");
-  list.add("item-column", item_column, "Column of item ids.");
-  list.add("rating-column", rating_column, "Column of ratings; none = every row counts as 1.");
-  list.add("timestamp-column", timestamp_column, "Column of Unix seconds; none = without.");
-  list.add("items-file", items_file, "Delimited file with item titles and genres, beside a delimited file of ratings.");
-  list.add("title-column", title_column, "Column of titles in the items file.");
-  list.add("genres-column", genres_column, "Column of genres in the items file, separated by |.");
-  list.add("max-bad-share", max_bad_share, "Largest share of bad rows of a file before reading fails.").range(0, 1);
+  list.add("user_column", user_column, "Column of user ids in a delimited file (found by usual names if empty).");
+  list.add("item_column", item_column, "Column of item ids.");
+  list.add("rating_column", rating_column, "Column of ratings; none = every row counts as 1.");
+  list.add("timestamp_column", timestamp_column, "Column of Unix seconds; none = without.");
+  list.add("items_file", items_file, "Delimited file with item titles and genres, beside a delimited file of ratings.");
+  list.add("title_column", title_column, "Column of titles in the items file.");
+  list.add("genres_column", genres_column, "Column of genres in the items file, separated by |.");
+  list.add("max_bad_share", max_bad_share, "Largest share of bad rows of a file before reading fails.").range(0, 1);
 }
 
 Dataset read_dataset(const Path& path, const ReadOptions& options, ProgressSink& progress) {

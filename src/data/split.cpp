@@ -43,8 +43,8 @@ void leave_one_out(const Places& places, std::vector<uint8_t>& part) {
 void SplitOptions::describe(OptionList& list) {
   list.add("split", kind, "How ratings are split.").choices({"random", "leave_one_out", "temporal", "user_temporal"});
   list.add("order", order, "Which rating is left out.").choices({"time", "random"});
-  list.add("valid-share", valid, "Share of ratings for validation.").range(0, 0.9);
-  list.add("test-share", test, "Share of ratings for test.").range(0, 0.9);
+  list.add("valid_share", valid, "Share of ratings for validation.").range(0, 0.9);
+  list.add("test_share", test, "Share of ratings for test.").range(0, 0.9);
 }
 
 Split split_ratings(const Dataset& dataset, const SplitOptions& options) {

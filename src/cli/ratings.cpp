@@ -1,0 +1,112 @@
+#include "cli/ratings.h"
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "data/generated.h"
+
+namespace attune::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string fixed(double value, int digits) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof(buffer), "%.*f", digits, value);
+  return buffer;
+}
+
+std::string with_interval(const stats::Interval& interval) {
+  return cat(fixed(interval.mean, 4), " [", fixed(interval.low, 4), ", ", fixed(interval.high, 4), "]");
+}
+
+Path locate(const std::string& path) {
+  if (path.empty()) return home_folder() / "datasets" / "ml-100k";
+  if (std::filesystem::exists(path)) return path;
+  const Path named = home_folder() / "datasets" / path;
+  return std::filesystem::exists(named) ? named : Path(path);
+}
+
+void note_report(const CommandContext& context, const data::Dataset& dataset) {
+  context.note(cat(dataset.name, ": ", dataset.shape_line()));
+  for (const auto& notice : dataset.report.notices) context.note(notice);
+  if (dataset.report.num_bad_rows == 0) return;
+  context.note(cat(dataset.report.num_bad_rows, " of ", dataset.report.num_rows, " rows were left out:"));
+  for (const auto& bad : dataset.report.bad_rows) context.note(cat("  ", bad.file, ":", bad.line, ": ", bad.reason));
+}
+
+Json difference(const char* name, const stats::Interval& interval, int k) {
+  return {{"difference", name},        {"metric", cat("ndcg@", k)}, {"mean", interval.mean}, {"low", interval.low},
+          {"high", interval.high}, {"excludes_zero", interval.excludes_zero()}};
+}
+
+void print_json(const CommandContext& context, const people::LearnReport& report, int k) {
+  for (const auto& row : report.rows) {
+    const Json line = {{"model", row.model},
+                       {"settings", row.settings},
+                       {"k", k},
+                       {"ndcg", row.ndcg.mean},
+                       {"ndcg_low", row.ndcg.low},
+                       {"ndcg_high", row.ndcg.high},
+                       {"recall", row.recall.mean},
+                       {"recall_low", row.recall.low},
+                       {"recall_high", row.recall.high},
+                       {"users", row.ndcg.n},
+                       {"train_seconds", row.train_seconds},
+                       {"test_seconds", row.test_seconds}};
+    context.print(line.dump());
+  }
+  context.print(difference("weighted ALS - popularity", report.ndcg_over_popularity, k).dump());
+  context.print(difference("weighted ALS - item-kNN", report.ndcg_over_knn, k).dump());
+}
+
+}  // namespace
+
+void RatingsOptions::describe(OptionList& list) {
+  list.add("path", path, "Folder or file of ratings, or a name below datasets/; generated = a made-up set (default: ml-100k).").positional();
+  read.describe(list);
+}
+
+data::Dataset open_ratings(const CommandContext& context, const RatingsOptions& options) {
+  data::Dataset out;
+  if (options.path == "generated") {
+    out = data::generate_dataset().dataset;
+  } else {
+    const Path path = locate(options.path);
+    check(std::filesystem::exists(path), ErrorCode::kNotFound, "[read ratings] ", path.string(),
+          " does not exist: scripts/bootstrap.sh fetches the default data, and the name `generated` needs none");
+    out = data::read_dataset(path, options.read, context.progress);
+  }
+  note_report(context, out);
+  return out;
+}
+
+void print_report(const CommandContext& context, const people::LearnReport& report, int k) {
+  if (report.rows.empty()) return;
+  if (context.common.json) return print_json(context, report, k);
+  context.print(cat(report.shape, "; ", report.split));
+  context.print(cat(report.num_users_tested, " users tested, ", report.num_users_skipped, " left out (no relevant rating in test); 95% intervals over users"));
+  context.print("");
+  context.print(cat("| model | NDCG@", k, " | Recall@", k, " | train s | test s | settings |"));
+  context.print("|---|---|---|---|---|---|");
+  for (const auto& row : report.rows) {
+    context.print(cat("| ", row.model, " | ", with_interval(row.ndcg), " | ", with_interval(row.recall), " | ", fixed(row.train_seconds, 2), " | ",
+                      fixed(row.test_seconds, 2), " | ", row.settings, " |"));
+  }
+  context.print("");
+  context.print(cat("weighted ALS - popularity, NDCG@", k, ", paired by user: ", with_interval(report.ndcg_over_popularity)));
+  context.print(cat("weighted ALS - item-kNN, NDCG@", k, ", paired by user: ", with_interval(report.ndcg_over_knn)));
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  char buffer[32];
+  std::strftime(buffer, sizeof(buffer), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return buffer;
+}
+
+}  // namespace attune::cli

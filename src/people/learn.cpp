@@ -1,0 +1,237 @@
+#include "people/learn.h"
+
+#include <chrono>
+#include <optional>
+
+#include "core/error.h"
+#include "data/split.h"
+#include "people/als.h"
+#include "people/evaluate.h"
+
+namespace attune::people {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+struct Candidate {
+  std::string name;
+  AlsOptions options;
+};
+
+std::string number(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof(buffer), "%.4f", value);
+  return buffer;
+}
+
+std::string settings_of(const Candidate& c) {
+  const AlsOptions& o = c.options;
+  std::string out = cat(c.name, " rank=", o.rank, " lambda=", o.lambda, " w0=", o.w0, " target=", o.target, " sweeps=", o.sweeps);
+  if (o.target == "liked") out += cat(" low_weight=", o.low_weight, " low_target=", o.low_target);
+  if (o.target == "residual") out += o.rank_with_bias ? " with item bias" : " without item bias";
+  return out;
+}
+
+/// Everything the choice is made among, in two stages: the second varies the winner of the first.
+std::vector<Candidate> first_stage(const LearnOptions& options) {
+  std::vector<Candidate> out;
+  if (options.preset != "auto") return {{options.preset, als_preset(options.preset)}};
+  for (const auto& name : als_preset_names()) out.push_back({name, als_preset(name)});
+  Candidate bare{"soft_attributes", als_preset("soft_attributes")};
+  bare.options.rank_with_bias = false;
+  out.push_back(bare);
+  for (const double lambda : {0.005, 0.01, 0.02}) {
+    for (const double w0 : {0.1, 0.3}) {
+      Candidate c{"ranking", als_preset("ranking")};
+      c.options.lambda = lambda;
+      c.options.w0 = w0;
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+std::vector<Candidate> second_stage(const Candidate& best) {
+  std::vector<Candidate> out;
+  if (best.name != "ranking") return out;
+  for (const int rank : {16, 64}) {
+    Candidate c = best;
+    c.options.rank = rank;
+    out.push_back(c);
+  }
+  for (const double low : {0.0, 0.25}) {
+    Candidate c = best;
+    c.options.low_target = low;
+    out.push_back(c);
+  }
+  return out;
+}
+
+class Study {
+ public:
+  Study(const data::Dataset& dataset, const LearnOptions& options, ThreadPool& pool, ProgressSink& progress)
+      : dataset_(dataset), options_(options), pool_(pool), progress_(progress), split_(data::split_ratings(dataset, {.seed = options.seed})) {
+    check(!split_.train.empty() && !split_.valid.empty() && !split_.test.empty(), ErrorCode::kInvalidArgument, "[learn] ", dataset.shape_line(),
+          ": too few to split 8:1:1, expected users with at least 5 ratings");
+    train_history_ = histories(split_.train, num_users());
+    train_valid_ = split_.train;
+    train_valid_.insert(train_valid_.end(), split_.valid.begin(), split_.valid.end());
+    full_history_ = histories(train_valid_, num_users());
+  }
+
+  Candidate choose(LearnReport& report);
+  ItemKnnOptions choose_knn();
+  void compare(const Candidate& best, const ItemKnnOptions& knn, LearnReport& report);
+
+ private:
+  int32_t num_users() const { return dataset_.users.size(); }
+  int32_t num_items() const { return dataset_.items.size(); }
+  EvaluationOptions evaluation() const { return {options_.k, options_.relevant_rating}; }
+  double validate(const Ranker& ranker) {
+    return evaluate_ranking(ranker, train_history_, split_.valid, num_items(), pool_, evaluation()).mean(&stats::RankingMetrics::ndcg);
+  }
+  Evaluation test(const Ranker& ranker) { return evaluate_ranking(ranker, full_history_, split_.test, num_items(), pool_, evaluation()); }
+  ModelRow row(std::string model, std::string settings, const Evaluation& evaluation) const;
+  stats::BootstrapOptions bootstrap() const { return {.resamples = options_.resamples, .seed = options_.seed}; }
+  void step() { progress_.update("models", ++done_, total_); }
+
+  const data::Dataset& dataset_;
+  const LearnOptions& options_;
+  ThreadPool& pool_;
+  ProgressSink& progress_;
+  data::Split split_;
+  std::vector<data::Interaction> train_valid_;
+  std::vector<std::vector<RatedItem>> train_history_;
+  std::vector<std::vector<RatedItem>> full_history_;
+  int64_t done_ = 0;
+  int64_t total_ = 0;
+};
+
+Candidate Study::choose(LearnReport& report) {
+  std::optional<Candidate> best;
+  double best_ndcg = -1;
+  const auto try_all = [&](const std::vector<Candidate>& candidates) {
+    total_ += static_cast<int64_t>(candidates.size());
+    for (const auto& candidate : candidates) {
+      const AlsModel model = fit_als(split_.train, num_users(), num_items(), candidate.options, pool_);
+      const double ndcg = validate(AlsRanker(model));
+      report.candidates.push_back(cat(settings_of(candidate), ": ", number(ndcg)));
+      if (ndcg > best_ndcg) {
+        best_ndcg = ndcg;
+        best = candidate;
+      }
+      step();
+    }
+  };
+  total_ = 12;  // the other models: 8 settings of item-kNN, 3 tests, the refit
+  try_all(first_stage(options_));
+  if (options_.preset == "auto") try_all(second_stage(*best));
+  return *best;
+}
+
+ItemKnnOptions Study::choose_knn() {
+  ItemKnnOptions best;
+  double best_ndcg = -1;
+  for (const int neighbours : {50, 200}) {
+    for (const double shrinkage : {10.0, 50.0}) {
+      for (const double threshold : {-1e9, options_.relevant_rating}) {
+        const ItemKnnOptions candidate{neighbours, shrinkage, threshold};
+        const double ndcg = validate(ItemKnnRanker(split_.train, num_users(), num_items(), candidate, pool_));
+        if (ndcg > best_ndcg) {
+          best_ndcg = ndcg;
+          best = candidate;
+        }
+        step();
+      }
+    }
+  }
+  return best;
+}
+
+ModelRow Study::row(std::string model, std::string settings, const Evaluation& evaluation) const {
+  ModelRow out;
+  out.model = std::move(model);
+  out.settings = std::move(settings);
+  out.ndcg = stats::bootstrap_mean(evaluation.values(&stats::RankingMetrics::ndcg), bootstrap());
+  out.recall = stats::bootstrap_mean(evaluation.values(&stats::RankingMetrics::recall), bootstrap());
+  return out;
+}
+
+void Study::compare(const Candidate& best, const ItemKnnOptions& knn, LearnReport& report) {
+  std::vector<Evaluation> evaluations;
+  const auto run = [&](std::string model, std::string settings, const auto& make) {
+    const auto start = Clock::now();
+    const auto ranker = make();
+    const double train_seconds = seconds_since(start);
+    const auto tested = Clock::now();
+    evaluations.push_back(test(*ranker));
+    report.rows.push_back(row(std::move(model), std::move(settings), evaluations.back()));
+    report.rows.back().train_seconds = train_seconds;
+    report.rows.back().test_seconds = seconds_since(tested);
+    step();
+  };
+  std::optional<AlsModel> model;
+  run("weighted ALS", settings_of(best), [&] {
+    model.emplace(fit_als(train_valid_, num_users(), num_items(), best.options, pool_));
+    return std::make_unique<AlsRanker>(*model);
+  });
+  run("item-kNN", cat("neighbours=", knn.neighbours, " shrinkage=", knn.shrinkage, knn.threshold > -1e8 ? " liked items only" : " all rated items"),
+      [&] { return std::make_unique<ItemKnnRanker>(train_valid_, num_users(), num_items(), knn, pool_); });
+  run("popularity", "number of ratings", [&] { return std::make_unique<PopularityRanker>(train_valid_, num_items()); });
+  const auto ndcg = [&](size_t n) { return evaluations[n].values(&stats::RankingMetrics::ndcg); };
+  report.ndcg_over_knn = stats::paired_bootstrap(ndcg(0), ndcg(1), bootstrap());
+  report.ndcg_over_popularity = stats::paired_bootstrap(ndcg(0), ndcg(2), bootstrap());
+  report.num_users_tested = static_cast<int64_t>(evaluations[0].users.size());
+  report.num_users_skipped = evaluations[0].num_skipped;
+}
+
+TrainRecord record_of(const data::Dataset& dataset, const LearnReport& report, const Candidate& best, const LearnOptions& options,
+                      const std::string& created) {
+  TrainRecord out{dataset.name, static_cast<int64_t>(dataset.interactions.size()), created, {}, settings_of(best)};
+  for (const auto& row : report.rows) {
+    out.metrics[cat("test ndcg@", options.k, " ", row.model)] = row.ndcg.mean;
+    out.metrics[cat("test recall@", options.k, " ", row.model)] = row.recall.mean;
+  }
+  if (!report.rows.empty()) {
+    out.metrics["test ndcg over popularity, low"] = report.ndcg_over_popularity.low;
+    out.metrics["test ndcg over popularity, high"] = report.ndcg_over_popularity.high;
+  }
+  return out;
+}
+
+}  // namespace
+
+void LearnOptions::describe(OptionList& list) {
+  list.add("preset", preset, "Configuration of weighted ALS; auto chooses on validation.")
+      .choices({"auto", "ranking", "soft_attributes", "eagle", "latent_bandits"});
+  list.add("k", k, "Cut-off of the ranking metrics.").range(1, 1000);
+  list.add("relevant_rating", relevant_rating, "Held-out ratings of at least this are relevant.").range(-1e6, 1e6);
+  list.add("resamples", resamples, "Bootstrap resamples.").range(100, 1000000);
+  list.add("seed", seed, "Seed of split, start and bootstrap.");
+}
+
+Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& options, bool refit, const std::string& created, ThreadPool& pool,
+                          ProgressSink& progress) {
+  Learned out;
+  out.report.shape = dataset.shape_line();
+  Candidate best{options.preset, als_preset(options.preset == "auto" ? "ranking" : options.preset)};
+  if (options.compare) {
+    out.report.split = cat("each user's ratings at random 8:1:1 (seed ", options.seed, "); relevant: rating of at least ", options.relevant_rating,
+                           "; candidates: every item the user has not rated in the training part");
+    Study study(dataset, options, pool, progress);
+    best = study.choose(out.report);
+    study.compare(best, study.choose_knn(), out.report);
+  }
+  if (refit) {
+    AlsModel model = fit_als(dataset.interactions, dataset.users.size(), dataset.items.size(), best.options, pool, [&](int sweep, const Als&) {
+      progress.update("sweeps over all ratings", sweep, best.options.sweeps);
+      return true;
+    });
+    out.recommender = std::make_shared<const Recommender>(dataset, std::move(model), record_of(dataset, out.report, best, options, created));
+  }
+  return out;
+}
+
+}  // namespace attune::people
