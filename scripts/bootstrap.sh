@@ -184,10 +184,10 @@ step_web() {
     step_note="nothing to do"
     return 0
   fi
-  if ! command -v node >/dev/null && [ "$(debian_version)" != 12 ]; then install_packages nodejs npm || return 1; fi
+  if ! command -v node >/dev/null; then install_packages nodejs npm || return 1; fi
   version="$(node --version 2>/dev/null | sed 's/^v//')"
-  if [ "${version%%.*}" = "" ] || [ "${version%%.*}" -lt 20 ] || ! command -v npm >/dev/null; then
-    step_note="left out: Node 20 and npm are not here (found ${version:-none}); browser tests are skipped"
+  if [ "${version%%.*}" = "" ] || [ "${version%%.*}" -lt 18 ] || ! command -v npm >/dev/null; then
+    step_note="left out: Node 18 and npm are not here (found ${version:-none}); browser tests are skipped"
     return 0
   fi
   if cmp -s "$lock" "$stamp"; then

@@ -33,12 +33,13 @@ trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
 symbolizer="$(command -v llvm-symbolizer-19 || true)"
 for target in "${targets[@]}"; do
-  seeds="fuzz/corpus/$target"
+  seeds="fuzz/corpus/$target" dictionary="fuzz/dictionaries/$target.dict"
   [ -d "$seeds" ] || seeds=""
+  [ -f "$dictionary" ] || dictionary=""
   mkdir -p "$work/$target"
   begin="$(seconds)"
   if ASAN_SYMBOLIZER_PATH="$symbolizer" "build/fuzz/fuzz/$target" -max_total_time="$duration" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-      -artifact_prefix="fuzz/crashes/$target-" "$work/$target" ${seeds:+"$seeds"} >"$work/log" 2>&1; then
+      -artifact_prefix="fuzz/crashes/$target-" ${dictionary:+"-dict=$dictionary"} "$work/$target" ${seeds:+"$seeds"} >"$work/log" 2>&1; then
     passed=$((passed + 1))
     printf '%-24s ok, %s runs in %s\n' "$target" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")" "$(elapsed "$begin")"
   else
