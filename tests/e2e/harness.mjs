@@ -1,6 +1,7 @@
 // What the browser tests share: checks of what must be installed, the server under test, and the browser.
-// Environment: ATTUNE_URL (a running server), ATTUNE_BINARY with ATTUNE_MODEL (a binary to start, default model data/tiny.gguf), neither: the mock.
-import { spawn } from "node:child_process";
+// Environment: ATTUNE_URL (a running server); or ATTUNE_BINARY (a binary to start, with an empty store of its own), ATTUNE_MODEL (default
+// data/tiny.gguf) and ATTUNE_RECOMMENDER (a folder; default: one learned from the made-up ratings); neither: the mock.
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
@@ -70,12 +71,19 @@ export async function startMock(options = {}) {
   return { kind: "mock", url: `http://127.0.0.1:${server.address().port}`, close };
 }
 
+/** Learns the made-up ratings into `folder`, so that a binary can be tested where no data is. */
+function learnGenerated(binary, folder) {
+  const run = spawnSync(binary, ["learn", "ratings", "generated", "--out", folder, "--no-compare"], { cwd: kRoot, stdio: ["ignore", "ignore", "inherit"] });
+  if (run.status !== 0) throw new Error(`[server] expected "learn ratings generated" to succeed, found exit code ${run.status}`);
+  return folder;
+}
+
 async function startBinary(binary) {
   const port = await freePort();
   const state = mkdtempSync(join(tmpdir(), "attune-state-"));
   const model = process.env.ATTUNE_MODEL ?? join(kRoot, "data", "tiny.gguf");
-  const extra = (process.env.ATTUNE_ARGS ?? "").split(" ").filter((word) => word !== "");
-  const args = ["serve", "-m", model, "--port", String(port), ...extra.map((word) => word.replace("{state}", state))];
+  const recommender = process.env.ATTUNE_RECOMMENDER ?? learnGenerated(binary, join(state, "recommender"));
+  const args = ["serve", "-m", model, "--port", String(port), "--store", join(state, "attune.db"), "--recommender", recommender];
   const child = spawn(binary, args, { cwd: kRoot, stdio: ["ignore", "inherit", "inherit"] });
   let ended = null;
   child.on("exit", (code, signal) => (ended = `exit code ${code}, signal ${signal}`));
