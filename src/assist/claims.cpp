@@ -72,6 +72,15 @@ class Judge {
     return false;
   }
 
+  /// "If you like crime, this is one for you": the condition reaches over the comma.
+  bool whole_conditional(size_t i) const {
+    for (size_t j = i + 1; j > 0; --j) {
+      if (u_[j - 1].kind == WordKind::kCondition) return true;
+      if (u_[j - 1].kind == WordKind::kPunct && !is_word(u_[j - 1], {",", "\"", "(", ")"})) return false;
+    }
+    return false;
+  }
+
   /// Whether what lies between two genres joins them to one list.
   Run run_right(size_t first) const {
     Run run{first};
@@ -349,6 +358,7 @@ class Judge {
   Verdict like_claim(size_t i) {
     const WordKind k = u_[i].kind;
     if (k == WordKind::kFan) return fan_claim(i);
+    if (k == WordKind::kLikeVerb && likes_item_itself(i)) return taste_fault(i, "nobody knows that the user likes this item");
     if (k != WordKind::kLikeWhole) {
       if (object_right(i, WordKind::kFavourite)) return {};
       if (const auto right = object_right(i, WordKind::kGenre)) return one_sided(i, run_right(*right), false);
@@ -360,8 +370,19 @@ class Judge {
     if (k != WordKind::kLikeWhole) {
       if (const auto left = object_left(i)) return one_sided(i, left->run, left->loose);
     }
-    if (conditional(i)) return {};
+    if (whole_conditional(i)) return {};
     return generic_claim(i);
+  }
+
+  /// "you like it": said of the item, unless it is a guess ("you may like it") or a condition.
+  bool likes_item_itself(size_t i) const {
+    if (conditional(i)) return false;
+    const bool pronoun = i + 1 < u_.size() && (u_[i + 1].kind == WordKind::kTitle || (u_[i + 1].kind == WordKind::kLight && is_word(u_[i + 1], {"it", "this", "that"})));
+    if (!pronoun) return false;
+    for (size_t j = segment_begin(i); j < i; ++j) {
+      if (is_word(u_[j], {"will", "may", "might", "could", "should", "would", "can", "you'll", "likely to", "sure to", "bound to", "certain to", "as", "how"})) return false;
+    }
+    return true;
   }
 
   /// Genres that the sentence denies the item turn a like into a dislike: "stays away from horror, as you wish".

@@ -57,6 +57,8 @@ struct Reason {
 struct ExplainCallbacks {
   std::function<void(std::string_view item, std::string_view text)> on_delta;  ///< more of the first candidate, provisional
   std::function<void(const Reason& reason)> on_final;                          ///< in the order of the requests
+  /// Every sentence drawn, with the check's verdict and whether it reads well; for tuning.
+  std::function<void(std::string_view item, std::string_view sentence, const Verdict& verdict, bool reads_well)> on_candidate;
 };
 
 class Explainer {

@@ -22,7 +22,9 @@ std::string_view reason_fault_name(ReasonFault fault) noexcept {
 
 Verdict check_reason(const ReasonFacts& facts, std::string_view sentence, const TitleIndex* other_titles) {
   if (sentence.empty() || sentence.size() > kMaxReasonBytes) return {ReasonFault::kForm, "empty, or too long"};
-  auto tokens = read_tokens(sentence);
+  std::string symbols = facts.title;
+  for (const std::string& favourite : facts.user_favourites) symbols += favourite;
+  auto tokens = read_tokens(sentence, symbols);
   if (!tokens || tokens->empty()) return {ReasonFault::kForm, "a character that no sentence needs"};
   if (Verdict verdict = mark_titles(*tokens, facts, other_titles); !verdict.accepted()) return verdict;
   if (Verdict verdict = mark_years(*tokens, facts.year); !verdict.accepted()) return verdict;

@@ -63,8 +63,9 @@ using Tokens = std::vector<Token>;
 
 inline bool is_punct(const Token& token, std::string_view text) { return token.kind == WordKind::kPunct && token.text == text; }
 
-/// Cuts text into words and marks; curly quotes and dashes become plain ones. Nothing for text with characters no sentence needs.
-std::optional<Tokens> read_tokens(std::string_view text);
+/// Cuts text into words and marks; curly quotes and dashes become plain ones. Nothing for text with characters no sentence needs, unless
+/// they are among `tolerated` (those of a title: "M*A*S*H"), which part words.
+std::optional<Tokens> read_tokens(std::string_view text, std::string_view tolerated = {});
 
 // --- titles (titles.cpp)
 

@@ -43,11 +43,11 @@ constexpr Row kLexicon[] = {
      "little to add|i need no other reason|needs no more reason|all the reason i need|reason enough|enough of a reason|all you need|"
      "need i say more|say no more|that is all|that's all|and that is it|not only|not just|not merely|is why|that is why|that's why|which is why|"
      "hence the|thanks to|given|given that|going by|judging by|knowing|considering|seeing that|seeing as|now that|in view of|in light of|"
-     "in the light of|due to|owing to|on account of|based on|on the basis of|in keeping with|in line with|true to|close to|near to|near|"
+     "in the light of|due to|owing to|on account of|on the basis of|in keeping with|in line with|true to|close to|near to|near|"
      "in answer to|in reply to|in response to|with a view to|in accordance with|in tune with"},
     // Recommending.
     {WordKind::kNeutral, 0,
-     "try|trying|take|takes|taking|see|seeing|watch|watching|pick|picks|picked|choose|chooses|chose|chosen|suggest|suggests|suggesting|suggested|"
+     "try|trying|take|takes|taking|see|seeing|watch|watching|picks|picked|choose|chooses|chose|chosen|suggest|suggests|suggesting|suggested|"
      "recommend|recommends|recommended|recommending|propose|proposes|proposed|offer|offers|offered|offering|give|gives|given|giving|bring|brings|"
      "bringing|brought|put|puts|putting|go|goes|going|come|comes|came|coming|get|gets|getting|find|finds|found|finding|think|thinks|believe|"
      "guess|say|says|call|calls|called|name|named|names|note|noted|notes|mean|means|meant|consider|considered|considering|make|makes|making|made|"
@@ -105,10 +105,10 @@ constexpr Row kLexicon[] = {
      "favourite|favourites|favorite|favorites|passion|cup of tea|inclination|inclinations|leaning|leanings|penchant|predilection|"
      "comfort zone|sweet spot|wheelhouse|heart|heart's desire|delight"},
     {WordKind::kSoftNoun, 0,
-     "thing|kind|kinds|sort|sorts|type|types|style|list|lists|pick of|choice|choice of|profile|wishes|wish list|request|order|good books|menu of|pair of "
+     "thing|kind|kinds|pick|sort|sorts|type|types|style|list|lists|pick of|choice|choice of|profile|wishes|wish list|request|order|good books|menu of|pair of "
      "genres|bag|turf|street|alley|lane|line of films|home ground|ratings|history|record of ratings|mood"},
     {WordKind::kLikeWhole, 0,
-     "right up your street|up your street|right up your alley|up your alley|down your street|down your alley|made for you|one for you|right for you|"
+     "is for you|it's for you|are for you|be for you|right up your street|up your street|right up your alley|up your alley|down your street|down your alley|made for you|one for you|right for you|"
      "perfect for you|ideal for you|fit for you|match for you|cut out for you|meant for you|just for you|just the thing for you|just the thing|the "
      "thing for you|suit you|suits you|fit you|fits you|please you|pleases you|pleasing you|appeal to you|appeals to you|speak to you|speaks to "
      "you|satisfy you|satisfies you|delight you|sure to please|bound to please|certain to please|likely to please|won't disappoint|will not "

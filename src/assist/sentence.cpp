@@ -19,7 +19,8 @@ std::optional<char> plain_mark(char32_t code) {
     case 0x00A0: return ' ';
     default: break;
   }
-  const bool letter = (code >= 0xC0 && code <= 0x24F && code != 0xD7 && code != 0xF7) || (code >= 0x370 && code <= 0x1FFF);
+  const bool letter = (code >= 0xC0 && code <= 0x24F && code != 0xD7 && code != 0xF7) || (code >= 0x300 && code <= 0x1FFF) ||
+                      (code >= 0x3041 && code <= 0x9FFF) || (code >= 0xAC00 && code <= 0xD7A3);
   if (letter) return '\0';
   return std::nullopt;
 }
@@ -114,7 +115,7 @@ void mark_starts(Tokens& tokens) {
 
 }  // namespace
 
-std::optional<Tokens> read_tokens(std::string_view text) {
+std::optional<Tokens> read_tokens(std::string_view text, std::string_view tolerated) {
   const auto plain = plain_text(text);
   if (!plain) return std::nullopt;
   const std::string& s = *plain;
@@ -143,7 +144,10 @@ std::optional<Tokens> read_tokens(std::string_view text) {
       push_punct(tokens, ';');
       continue;
     }
-    if (std::string_view(".,;:()?!\"").find(c) == std::string_view::npos) return std::nullopt;
+    if (std::string_view(".,;:()?!\"").find(c) == std::string_view::npos) {
+      if (tolerated.find(c) == std::string_view::npos) return std::nullopt;
+      continue;
+    }
     push_punct(tokens, c);
   }
   mark_starts(tokens);

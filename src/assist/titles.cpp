@@ -13,9 +13,11 @@ using Words = std::vector<std::string>;
 /// Articles that a sentence could put in front of a title that has none.
 bool is_article(std::string_view word) { return word == "the" || word == "a" || word == "an"; }
 
+constexpr std::string_view kTitleSymbols = "*$%#@+=[]{}<>_~^|\\`";
+
 Words words_of(std::string_view text) {
   Words out;
-  const auto tokens = read_tokens(text);
+  const auto tokens = read_tokens(text, kTitleSymbols);
   if (!tokens) return out;
   for (const Token& token : *tokens) {
     if (token.kind != WordKind::kPunct) out.push_back(token.text);
@@ -142,7 +144,8 @@ size_t match_other(const Tokens& tokens, size_t at, const TitleIndex& index) {
     const Words& words = index.state().forms[i];
     const size_t length = match_title(tokens, at, words);
     if (length == 0) continue;
-    if (words.size() == 1 && (tokens[at].sentence_start || match_genre_word(tokens, at).length > 0 || words[0] == "i")) continue;
+    const bool number = words[0][0] >= '0' && words[0][0] <= '9';  // a year rather: mark_years looks at it
+    if (words.size() == 1 && (number || tokens[at].sentence_start || match_genre_word(tokens, at).length > 0 || words[0] == "i")) continue;
     best = std::max(best, length);
   }
   return best;
