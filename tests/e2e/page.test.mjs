@@ -251,6 +251,21 @@ test("chat streams, shows its speed, and a stop keeps what was written", async (
   noComplaints();
 });
 
+test("the newest line stays in view while it is written, unless the reader scrolled up", async (t) => {
+  if (onlyMock()) return t.skip(onlyMock());
+  await page.setViewportSize({ width: 1440, height: 420 });
+  const log = page.getByRole("log");
+  const gap = () => log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
+  await page.getByRole("button", { name: "Regenerate" }).click();
+  await waitUntil(async () => (await page.locator(".answer .prose").innerText().catch(() => "")).includes("patient"), "the answer to grow");
+  assert.ok((await gap()) < 48, "the end is in view");
+  await log.evaluate((element) => element.scrollTo({ top: 0 }));
+  await page.getByRole("button", { name: "Send" }).waitFor();
+  assert.equal(await log.evaluate((element) => element.scrollTop), 0, "the reader's place is kept");
+  await page.setViewportSize({ width: 1440, height: 900 });
+  return noComplaints();
+});
+
 test("Shift+Enter makes a new line, a blank message is not sent, clearing empties the chat", async () => {
   const box = page.getByLabel("Message", { exact: true });
   await box.fill("   ");

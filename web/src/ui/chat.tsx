@@ -1,5 +1,6 @@
 // The conversation with the model.
 import { useSignal } from "@preact/signals";
+import type { RefObject } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { answering, ask, clearChat, regenerate, stop, turns, type Turn } from "../state/chat";
 import { model, server } from "../state/session";
@@ -37,18 +38,16 @@ function TurnView({ turn, last }: { turn: Turn; last: boolean }) {
   );
 }
 
-/** Keeps the newest line in view, unless the reader has scrolled up. */
-function useStick(length: number, text: string) {
-  const log = useRef<HTMLDivElement>(null);
-  const stuck = useRef(true);
+/**
+ * Keeps the newest line in view, unless the reader has scrolled up. A component of its own because it is redrawn with every piece of text,
+ * and earlier turns must not be.
+ */
+function KeepAtEnd({ log, stuck }: { log: RefObject<HTMLDivElement | null>; stuck: RefObject<boolean> }) {
+  const text = turns.value.at(-1)?.text.value ?? "";
   useEffect(() => {
     if (stuck.current) log.current?.scrollTo({ top: log.current.scrollHeight });
-  }, [length, text]);
-  const onScroll = () => {
-    const element = log.current;
-    if (element !== null) stuck.current = element.scrollHeight - element.scrollTop - element.clientHeight < 48;
-  };
-  return { log, onScroll };
+  }, [turns.value.length, text]);
+  return null;
 }
 
 function Composer() {
@@ -87,7 +86,12 @@ function Empty() {
 export function ChatPanel() {
   const tuning = useSignal(false);
   const all = turns.value;
-  const { log, onScroll } = useStick(all.length, all.at(-1)?.text.value ?? "");
+  const log = useRef<HTMLDivElement>(null);
+  const stuck = useRef(true);
+  const onScroll = () => {
+    const element = log.current;
+    if (element !== null) stuck.current = element.scrollHeight - element.scrollTop - element.clientHeight < 48;
+  };
   return (
     <section class="panel chat-panel" aria-labelledby="chat-title">
       <div class="chat-head">
@@ -101,6 +105,7 @@ export function ChatPanel() {
       <div id="chat-settings" hidden={!tuning.value}><ChatSettingsForm /></div>
       <div class="chat-log" ref={log} onScroll={onScroll} tabIndex={0} role="log" aria-label="Conversation" aria-busy={answering.value}>
         {all.length === 0 ? <Empty /> : <ol class="turns">{all.map((turn, index) => <TurnView key={turn.id} turn={turn} last={index === all.length - 1} />)}</ol>}
+        <KeepAtEnd log={log} stuck={stuck} />
       </div>
       <Composer />
     </section>
