@@ -12,7 +12,7 @@ namespace attune::serve {
 using Clock = std::chrono::steady_clock;
 
 struct Generation::State {
-  State(Metrics& m, Gate::Pass held) : metrics(m), pass(std::move(held)) {}
+  explicit State(Metrics& m) : metrics(m) {}
 
   struct Choice {
     explicit Choice(const ChoiceText::Options& options) : text(options) {}
@@ -21,8 +21,7 @@ struct Generation::State {
     bool any = false;
   };
 
-  Metrics& metrics;
-  Gate::Pass pass;
+  Metrics& metrics;  // not used after the last choice is done: the callbacks themselves may live longer
   std::stop_source stop;
   std::optional<std::stop_callback<std::function<void()>>> link;  // of the request's own token
 
@@ -36,7 +35,7 @@ struct Generation::State {
   std::vector<Choice> choices;
   int open = 0;
   GenerationUsage usage;
-  Clock::time_point begin = Clock::now();
+  Clock::time_point begin;
   Clock::time_point first;
   Clock::time_point last;
   bool any = false;
@@ -89,7 +88,8 @@ void Generation::State::on_done(int index, lm::Finish finish, const Error* failu
 
 namespace {
 
-void check_context(const TextEngine& engine, const GenerationOptions& options) {
+/// Places that the options need, after checking that every prompt fits.
+int checked_size(const TextEngine& engine, const GenerationOptions& options) {
   const int64_t context = engine.info().context_length;
   for (const auto& prompt : options.prompts) {
     const auto length = static_cast<int64_t>(prompt.size());
@@ -98,20 +98,18 @@ void check_context(const TextEngine& engine, const GenerationOptions& options) {
                      "messages", "context_length_exceeded");
     }
   }
+  return static_cast<int>(options.prompts.size()) * options.num_choices;
 }
 
 }  // namespace
 
-Generation::Generation(TextEngine& engine, Gate& gate, Metrics& metrics, GenerationOptions options, std::stop_token stop) {
-  const auto arrival = Clock::now();
-  check_context(engine, options);
-  const auto num_prompts = static_cast<int>(options.prompts.size());
-  auto pass = gate.enter(num_prompts * options.num_choices, stop);
-  state_ = std::make_shared<State>(metrics, std::move(pass));
+Generation::Generation(TextEngine& engine, Gate& gate, Metrics& metrics, GenerationOptions options, std::stop_token stop)
+    : pass_(gate.enter(checked_size(engine, options), stop)), state_(std::make_shared<State>(metrics)) {
   State& state = *state_;
-  state.begin = arrival;
+  state.begin = arrival_;
   state.link.emplace(std::move(stop), [source = state.stop]() mutable { source.request_stop(); });
   options.text.keep_tokens = options.keep_tokens;
+  const auto num_prompts = static_cast<int>(options.prompts.size());
   for (int i = 0; i < num_prompts * options.num_choices; ++i) state.choices.emplace_back(options.text);
 
   for (int p = 0; p < num_prompts; ++p) {
@@ -140,18 +138,26 @@ Generation::Generation(TextEngine& engine, Gate& gate, Metrics& metrics, Generat
       std::lock_guard lock(state.mutex);
       state.usage.prompt_tokens += length;
       state.usage.cached_tokens += cached;
-    } catch (...) {
-      state.link.reset();
-      state.stop.request_stop();  // the prompts that run already
+    } catch (...) {  // the engine took nothing of this prompt; earlier ones run already
+      {
+        std::lock_guard lock(state.mutex);
+        state.open -= options.num_choices;
+      }
+      cancel_and_wait();
       throw;
     }
   }
 }
 
-Generation::~Generation() {
-  state_->link.reset();
-  state_->stop.request_stop();
+void Generation::cancel_and_wait() {
+  State& state = *state_;
+  state.link.reset();
+  state.stop.request_stop();
+  std::unique_lock lock(state.mutex);
+  state.changed.wait(lock, [&] { return state.open == 0; });
 }
+
+Generation::~Generation() { cancel_and_wait(); }
 
 std::optional<GenerationEvent> Generation::next() {
   State& state = *state_;

@@ -1,7 +1,7 @@
 // One request's generation: prompts times choices, running in the engine, read as events by the handler's thread.
 //
 // The engine's callbacks do the text assembly (so that a stop string ends the work at once) and put events into a queue; destroying the
-// Generation cancels what still runs. The place in the gate is given back when the engine has let go of the last choice.
+// Generation cancels what still runs and waits (one engine step) until the last choice is done, then gives the place in the gate back.
 #pragma once
 
 #include <chrono>
@@ -61,7 +61,11 @@ class Generation {
   GenerationUsage usage() const;
 
  private:
+  void cancel_and_wait();
+
   struct State;
+  std::chrono::steady_clock::time_point arrival_ = std::chrono::steady_clock::now();  // before the wait for a place
+  Gate::Pass pass_;
   std::shared_ptr<State> state_;
 };
 

@@ -225,7 +225,9 @@ void handle_put_item(Call& call) {
   }
   const bool is_new = storing([&] { return service.put_item(entry); });
   const auto stored = service.item(entry.id);
-  call.send_json(is_new ? 201 : 200, dump_json(entry_json(stored ? *stored : entry)));
+  OrderedJson answer = entry_json(stored ? *stored : entry);
+  answer["created"] = is_new;
+  call.send_json(200, dump_json(answer));
 }
 
 void handle_delete_item(Call& call) {
