@@ -99,8 +99,10 @@ std::string encode_collapsed(const Codes& codes) {
   return out;
 }
 
-std::string fold_once(std::string_view text) {
-  Codes codes = strip(decompose(text));
+}  // namespace
+
+std::string fold(std::string_view text) {
+  Codes codes = strip(decompose(sanitize_utf8(text)));
   if (!codes.empty()) {
     const utf8proc_ssize_t count = utf8proc_normalize_utf32(codes.data(), static_cast<utf8proc_ssize_t>(codes.size()),
                                                             static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
@@ -108,24 +110,6 @@ std::string fold_once(std::string_view text) {
     codes.resize(static_cast<size_t>(count));
   }
   return encode_collapsed(codes);
-}
-
-bool is_plain(std::string_view text) noexcept {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
-}
-
-}  // namespace
-
-std::string fold(std::string_view text) {
-  std::string folded = fold_once(sanitize_utf8(text));
-  if (is_plain(folded)) return folded;
-  // Removing a mark can let its neighbours fold or compose further; this ends after one or two rounds.
-  for (int round = 0; round < 8; ++round) {
-    std::string again = fold_once(folded);
-    if (again == folded) break;
-    folded = std::move(again);
-  }
-  return folded;
 }
 
 std::string fold_alphanumeric(std::string_view text) {

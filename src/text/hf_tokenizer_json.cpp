@@ -1,7 +1,7 @@
 // Reader of HF's tokenizer.json. The two long parts, model.vocab and model.merges, are taken out while parsing; the rest becomes a small
 // document that is inspected afterwards.
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -139,12 +139,13 @@ void check_pipeline(const Json& root) {
 /// Puts the pieces at their ids. Ids that the file leaves out stay empty and kUnused.
 class VocabBuilder {
  public:
-  explicit VocabBuilder(const TokenizerFileLimits& limits) : limits_(limits) {}
+  /// `named`: pieces that the file names. Ids may leave gaps, but a small file cannot ask for a large vocabulary.
+  VocabBuilder(const TokenizerFileLimits& limits, size_t named) : limits_(limits), max_ids_(std::min(limits.max_pieces, named * 2 + 1024)) {}
 
   void place(const std::string& piece, int64_t id, PieceType type) {
     // `if` instead of check where the message costs something and a million pieces pass.
-    if (id < 0 || static_cast<uint64_t>(id) >= limits_.max_pieces) {
-      fail(ErrorCode::kCorruptData, "[tokenizer.json] id of \"", excerpt(piece), "\" is ", id, ", expected 0 to ", limits_.max_pieces - 1);
+    if (id < 0 || static_cast<uint64_t>(id) >= max_ids_) {
+      fail(ErrorCode::kCorruptData, "[tokenizer.json] id of \"", excerpt(piece), "\" is ", id, ", expected 0 to ", max_ids_ - 1);
     }
     check(!piece.empty() && piece.size() <= limits_.max_piece_bytes, ErrorCode::kCorruptData, "[tokenizer.json] piece ", id, " has ",
           piece.size(), " bytes, expected 1 to ", limits_.max_piece_bytes);
@@ -165,6 +166,7 @@ class VocabBuilder {
 
  private:
   const TokenizerFileLimits& limits_;
+  size_t max_ids_;
 };
 
 void place_added_tokens(const Json& added, VocabBuilder& builder) {
@@ -240,7 +242,7 @@ Vocab vocab_from_tokenizer_json(std::string_view json, const TokenizerFileLimits
   check(!collector.vocab.empty(), ErrorCode::kCorruptData, "[tokenizer.json] model.vocab is absent or empty");
   check_pipeline(root);
 
-  VocabBuilder builder(limits);
+  VocabBuilder builder(limits, collector.vocab.size() + member(root, "added_tokens").size());
   for (const auto& [piece, id] : collector.vocab) builder.place(piece, id, PieceType::kNormal);
   place_added_tokens(member(root, "added_tokens"), builder);
   Vocab& vocab = builder.vocab;

@@ -104,6 +104,16 @@ TEST(TokenizerJson, TypesScoresAndIds) {
   EXPECT_EQ(t.encode("abbxy  a"), (Ids{4, 0, 9, 1}));
 }
 
+TEST(TokenizerJson, ThePieceScoresByItsFirstMerge) {
+  Json root = small_json();
+  root["model"]["vocab"]["bb"] = 8;
+  root["model"]["merges"] = Json::array({"a b", "ab b", "b b", "a bb"});
+  const Vocab v = vocab_from_tokenizer_json(root.dump());
+  EXPECT_EQ(v.scores[3], 0.0f);
+  EXPECT_EQ(v.scores[4], -1.0f);
+  EXPECT_EQ(v.scores[8], -2.0f);
+}
+
 TEST(TokenizerJson, MalformedFilesAreNamedErrors) {
   const auto corrupt = [](const std::string& text) { return code_of([&] { vocab_from_tokenizer_json(text); }) == ErrorCode::kCorruptData; };
   const auto broken = [&](const std::function<void(Json&)>& change) {
@@ -122,6 +132,7 @@ TEST(TokenizerJson, MalformedFilesAreNamedErrors) {
   EXPECT_TRUE(broken([](Json& j) { j["model"]["vocab"]["c"] = -1; }));
   EXPECT_TRUE(broken([](Json& j) { j["model"]["vocab"]["c"] = 1; }));
   EXPECT_TRUE(broken([](Json& j) { j["model"]["vocab"]["c"] = uint64_t{1} << 40; }));
+  EXPECT_TRUE(broken([](Json& j) { j["model"]["vocab"]["c"] = 2000000; }));  // a small file, a huge vocabulary
   EXPECT_TRUE(broken([](Json& j) { j["model"]["vocab"]["c"] = ~uint64_t{0}; }));
   EXPECT_TRUE(broken([](Json& j) { j["model"]["vocab"][""] = 8; }));
   EXPECT_TRUE(broken([](Json& j) { j["model"]["vocab"][std::string(5000, 'a')] = 8; }));
@@ -272,6 +283,7 @@ TEST(SentencepieceModel, MalformedBytesAreNamedErrors) {
   EXPECT_TRUE(corrupt(good + bytes_field(2, int_field(42, 1 << 30))));
   EXPECT_TRUE(corrupt(good + std::string("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", 11)));  // length 2^64 - 1
   EXPECT_TRUE(corrupt(good + std::string("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02", 11)));  // more than 64 bits
+  EXPECT_TRUE(corrupt(good + bytes_field(1, bytes_field(1, "b") + "\x18\x81\x80\x80\x80\x80\x80\x80\x80\x80\x02")));  // a type of 65 bits
   EXPECT_TRUE(corrupt(good + std::string(11, '\xFF')));                        // varint without end
   EXPECT_TRUE(corrupt(good + std::string("\x00\x00", 2)));                     // field number 0
   EXPECT_TRUE(corrupt(good + std::string("\x0B", 1)));                         // groups

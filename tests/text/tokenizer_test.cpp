@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <thread>
@@ -56,6 +57,25 @@ TEST(Tokenizer, LongRunsAgreeWithTheReference) {
       while (text.size() < n) text += unit;
       EXPECT_EQ(tokenizer.encode(text), reference.encode(text, false, false)) << unit << " " << n;
     }
+  }
+}
+
+TEST(Tokenizer, LongRandomWordsAgreeWithTheReference) {
+  Vocab vocab = small_vocab();
+  // Every word of two or three of the letters a, b, c, d with scores that often tie, so that merges compete everywhere.
+  Rng rng(4, "tokenizer.long");
+  for (int n = 16; n < 64 + 16 * 4; ++n) {
+    std::string piece = {static_cast<char>('a' + n / 16 % 4), static_cast<char>('a' + n / 4 % 4), static_cast<char>('a' + n % 4)};
+    if (n < 32) piece.erase(0, 1);
+    if (rng.below(2) == 0 || std::find(vocab.pieces.begin(), vocab.pieces.end(), piece) != vocab.pieces.end()) continue;
+    add_piece(vocab, piece, -static_cast<float>(rng.below(12)), PieceType::kNormal);
+  }
+  const Tokenizer tokenizer(vocab);
+  const testing::ReferenceEncoder reference(vocab);
+  for (int round = 0; round < 500; ++round) {
+    std::string text;
+    for (uint64_t i = rng.below(200); i > 0; --i) text += static_cast<char>('a' + rng.below(4));
+    ASSERT_EQ(tokenizer.encode(text), reference.encode(text, false, false)) << text;
   }
 }
 
@@ -113,10 +133,12 @@ TEST(Tokenizer, RefusesBadVocabularies) {
   EXPECT_EQ(broken([](Vocab& v) { v.types.push_back(PieceType::kNormal); }), kBad);
   EXPECT_EQ(broken([](Vocab& v) { v.types[0] = static_cast<PieceType>(0); }), kBad);
   EXPECT_EQ(broken([](Vocab& v) { v.types[0] = static_cast<PieceType>(7); }), kBad);
-  for (const char* byte : {"<0x-1>", "<0xG0>", "<0x041>", "<0x4>", "0x41", "<0x 1>", "<0X41>", "<0x41", "<0x+1>", ""}) {
+  for (const char* byte : {"<0x-1>", "<0xG0>", "<0x041>", "<0x4>", "0x41", "<0x 1>", "<0X41>", "<0x41", "<0x+1>", "<0x4G>", "<0x4->", ""}) {
     EXPECT_EQ(broken([&](Vocab& v) { v.pieces[13] = byte; }), kBad) << byte;
   }
+  EXPECT_EQ(broken([](Vocab& v) { v.pieces[13 + 0x3F] = "<0x4G>"; }), kBad);  // 0x3F if the bad digit counted as -1
   EXPECT_EQ(broken([](Vocab& v) { v.pieces[13] = "<0x0a>"; }), kBad);  // the byte 10 twice
+  EXPECT_EQ(broken([](Vocab& v) { add_piece(v, "<0x0a>", 0, PieceType::kByte); }), kBad);
   EXPECT_EQ(broken([](Vocab& v) { v.types[13] = PieceType::kUnused; }), kBad);  // the byte 0 is missing
   EXPECT_EQ(broken([](Vocab& v) { v.pieces.back() = "a"; }), kBad);             // twice
   EXPECT_EQ(broken([](Vocab& v) { v.pieces[7] = "\xE2\x96\x81\xE2\x96\x81\xE2\x96\x81"; }), kBad);  // the same as three spaces

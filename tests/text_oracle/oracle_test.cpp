@@ -156,6 +156,17 @@ TEST(Oracle, LongWordsWithoutSpaces) {
   }
 }
 
+TEST(Oracle, OneMebibyteOfOneCharacter) {
+  ORACLE_OR_SKIP(oracle);
+  for (const char* unit : {"a", " ", "\n", "\xF0\x93\x80\x80", "=", "z"}) {
+    std::string text;
+    while (text.size() < (size_t{1} << 20)) text += unit;
+    std::vector<int> expected;
+    ASSERT_TRUE(oracle.library.Encode(text, &expected).ok());
+    ASSERT_TRUE(oracle.ours->encode(text) == Ids(expected.begin(), expected.end())) << unit;
+  }
+}
+
 TEST(Oracle, EveryPieceAlone) {
   ORACLE_OR_SKIP(oracle);
   for (const std::string& piece : oracle.ours->vocab().pieces) ASSERT_NO_FATAL_FAILURE(oracle.expect_equal(piece));
