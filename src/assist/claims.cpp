@@ -377,6 +377,12 @@ class Judge {
   /// "you like it": said of the item, unless it is a guess ("you may like it") or a condition.
   bool likes_item_itself(size_t i) const {
     if (conditional(i)) return false;
+    if (i > 1 && u_[i - 1].kind == WordKind::kYou) {  // "the film that you like"
+      size_t j = i - 1;
+      while (j > 0 && is_word(u_[j - 1], {"that", "which"})) --j;
+      const bool film = j > 1 && u_[j - 1].kind == WordKind::kGenreNoun && u_[j - 2].kind != WordKind::kGenre;
+      if (film && is_word(u_[j - 2], {"the", "a", "this", "that"}) && j + 1 < i) return true;
+    }
     const bool pronoun = i + 1 < u_.size() && (u_[i + 1].kind == WordKind::kTitle || (u_[i + 1].kind == WordKind::kLight && is_word(u_[i + 1], {"it", "this", "that"})));
     if (!pronoun) return false;
     for (size_t j = segment_begin(i); j < i; ++j) {
