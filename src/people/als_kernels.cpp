@@ -9,28 +9,40 @@ namespace {
 
 #define ATTUNE_INLINE __attribute__((always_inline)) inline
 using Lanes = float __attribute__((vector_size(32)));  // 8 floats
+using Unaligned = float __attribute__((vector_size(32), aligned(4), may_alias));
 constexpr int kTileRows = 4;
 
+ATTUNE_INLINE Unaligned& lanes_at(float* p) { return *reinterpret_cast<Unaligned*>(p); }
+ATTUNE_INLINE const Unaligned& lanes_at(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
+
+/// Adds sign * (sum of row pairs) to one row of a tile.
+ATTUNE_INLINE void add_pair(float* target, const Lanes& left, const Lanes& right, float sign) {
+  lanes_at(target) += sign * left;
+  lanes_at(target + 8) += sign * right;
+}
+
+/// Tile of 4 x 16: eight named sums, so that they stay in registers.
 ATTUNE_INLINE void add_tile(const float* rows, const float* scaled, int count, int ld, int i0, int j0, float* a, float sign) {
-  Lanes sum[kTileRows][2] = {};
-  for (int r = 0; r < count; ++r) {
-    Lanes right[2];
-    std::memcpy(right, rows + static_cast<int64_t>(r) * ld + j0, sizeof(right));
-    const float* left = scaled + static_cast<int64_t>(r) * ld + i0;
-    for (int i = 0; i < kTileRows; ++i) {
-      const Lanes x = left[i] - Lanes{};
-      sum[i][0] += x * right[0];
-      sum[i][1] += x * right[1];
-    }
+  Lanes s00{}, s01{}, s10{}, s11{}, s20{}, s21{}, s30{}, s31{};
+  const float* right = rows + j0;
+  const float* left = scaled + i0;
+  for (int r = 0; r < count; ++r, right += ld, left += ld) {
+    const Lanes x = lanes_at(right);
+    const Lanes y = lanes_at(right + 8);
+    s00 += left[0] * x;
+    s01 += left[0] * y;
+    s10 += left[1] * x;
+    s11 += left[1] * y;
+    s20 += left[2] * x;
+    s21 += left[2] * y;
+    s30 += left[3] * x;
+    s31 += left[3] * y;
   }
-  for (int i = 0; i < kTileRows; ++i) {
-    float* target = a + static_cast<int64_t>(i0 + i) * ld + j0;
-    Lanes old[2];
-    std::memcpy(old, target, sizeof(old));
-    old[0] += sign * sum[i][0];
-    old[1] += sign * sum[i][1];
-    std::memcpy(target, old, sizeof(old));
-  }
+  float* target = a + static_cast<int64_t>(i0) * ld + j0;
+  add_pair(target, s00, s01, sign);
+  add_pair(target + ld, s10, s11, sign);
+  add_pair(target + 2 * ld, s20, s21, sign);
+  add_pair(target + 3 * ld, s30, s31, sign);
 }
 
 ATTUNE_INLINE void add_gram_body(const float* rows, const float* scaled, int count, int ld, int begin, float* a, float sign) {
@@ -69,6 +81,27 @@ ATTUNE_INLINE bool cholesky_body(float* a, int ld, float* scratch) {
   return true;
 }
 
+/// Eight partial sums, then a fixed tree, then the rest in order.
+ATTUNE_INLINE float dot_body(const float* a, const float* b, int n) {
+  Lanes sum{};
+  int k = 0;
+  for (; k + 8 <= n; k += 8) sum += lanes_at(a + k) * lanes_at(b + k);
+  float total = ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
+  for (; k < n; ++k) total += a[k] * b[k];
+  return total;
+}
+
+/// padded = row with zeros up to ld; scaled = (weight - w0) * padded; x += weight * target * padded.
+ATTUNE_INLINE void add_row_body(const float* row, int d, int ld, float scale, float amount, float* padded, float* scaled, float* x) {
+  for (int k = 0; k < d; ++k) {
+    const float q = row[k];
+    padded[k] = q;
+    scaled[k] = scale * q;
+    x[k] += amount * q;
+  }
+  for (int k = d; k < ld; ++k) padded[k] = scaled[k] = 0;
+}
+
 ATTUNE_INLINE void solve_body(const float* u, int ld, float* x) {
   for (int k = 0; k < ld; ++k) {  // U'y = x
     const float* row = u + static_cast<int64_t>(k) * ld;
@@ -77,28 +110,12 @@ ATTUNE_INLINE void solve_body(const float* u, int ld, float* x) {
   }
   for (int k = ld - 1; k >= 0; --k) {  // U x = y
     const float* row = u + static_cast<int64_t>(k) * ld;
-    float sum = x[k];
-    for (int j = k + 1; j < ld; ++j) sum -= row[j] * x[j];
-    x[k] = sum / row[k];
+    x[k] = (x[k] - dot_body(row + k + 1, x + k + 1, ld - k - 1)) / row[k];
   }
 }
 
 ATTUNE_INLINE void scores_body(const float* rows, int64_t count, int d, const float* x, float* out) {
-  for (int64_t r = 0; r < count; ++r) {
-    const float* row = rows + r * d;
-    Lanes sum{};
-    int k = 0;
-    for (; k + 8 <= d; k += 8) {
-      Lanes a;
-      Lanes b;
-      std::memcpy(&a, row + k, sizeof(a));
-      std::memcpy(&b, x + k, sizeof(b));
-      sum += a * b;
-    }
-    float total = ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
-    for (; k < d; ++k) total += row[k] * x[k];
-    out[r] = total;
-  }
+  for (int64_t r = 0; r < count; ++r) out[r] = dot_body(rows + r * d, x, d);
 }
 
 #ifdef __x86_64__
@@ -106,7 +123,9 @@ ATTUNE_INLINE void scores_body(const float* rows, int64_t count, int d, const fl
 ATTUNE_WIDE void add_gram_wide(const float* rows, const float* scaled, int count, int ld, int begin, float* a) {
   add_gram_body(rows, scaled, count, ld, begin, a, 1.0f);
 }
-ATTUNE_WIDE void axpy_wide(float s, const float* y, float* x, int n) { axpy_body(s, y, x, n); }
+ATTUNE_WIDE void add_row_wide(const float* row, int d, int ld, float scale, float amount, float* padded, float* scaled, float* x) {
+  add_row_body(row, d, ld, scale, amount, padded, scaled, x);
+}
 ATTUNE_WIDE bool cholesky_wide(float* a, int ld, float* scratch) { return cholesky_body(a, ld, scratch); }
 ATTUNE_WIDE void solve_wide(const float* u, int ld, float* x) { solve_body(u, ld, x); }
 ATTUNE_WIDE void scores_wide(const float* rows, int64_t count, int d, const float* x, float* out) { scores_body(rows, count, d, x, out); }
@@ -128,9 +147,9 @@ void als_add_gram(const float* rows, const float* scaled, int count, int ld, int
   add_gram_body(rows, scaled, count, ld, begin, a, 1.0f);
 }
 
-void als_axpy(float s, const float* y, float* x, int n) noexcept {
-  ATTUNE_DISPATCH(axpy_wide(s, y, x, n));
-  axpy_body(s, y, x, n);
+void als_add_row(const float* row, int d, int ld, float scale, float amount, float* padded, float* scaled, float* x) noexcept {
+  ATTUNE_DISPATCH(add_row_wide(row, d, ld, scale, amount, padded, scaled, x));
+  add_row_body(row, d, ld, scale, amount, padded, scaled, x);
 }
 
 bool als_cholesky(float* a, int ld, float* scratch) noexcept {

@@ -19,8 +19,8 @@ constexpr int als_padded(int rank) noexcept { return (rank + kAlsLanes - 1) / kA
 /// rows, scaled: [count, ld]; scaled = weight of the row times the row.
 void als_add_gram(const float* rows, const float* scaled, int count, int ld, int begin, float* a) noexcept;
 
-/// x += s * y, n elements.
-void als_axpy(float s, const float* y, float* x, int n) noexcept;
+/// padded [ld] = row [d] and zeros; scaled [ld] = scale * padded; x [ld] += amount * padded.
+void als_add_row(const float* row, int d, int ld, float scale, float amount, float* padded, float* scaled, float* x) noexcept;
 
 /// In place a = U'U of the upper triangle. False if a pivot is not positive (or not finite); `a` is then spoilt. `scratch` [16, ld].
 bool als_cholesky(float* a, int ld, float* scratch) noexcept;

@@ -138,12 +138,8 @@ void AlsRowSolver::build_float(std::span<const AlsEntry> entries, double ridge) 
     const int count = static_cast<int>(std::min<size_t>(kAlsPanelRows, entries.size() - first));
     for (int r = 0; r < count; ++r) {
       const AlsEntry& entry = entries[first + static_cast<size_t>(r)];
-      float* row_padded = panel_.data() + static_cast<int64_t>(r) * ld_;
-      float* row_scaled = scaled_.data() + static_cast<int64_t>(r) * ld_;
-      pad_row(row(entry.column), d_, ld_, row_padded);
-      const float scale = entry.weight - w0;
-      for (int k = 0; k < ld_; ++k) row_scaled[k] = scale * row_padded[k];
-      als_axpy(entry.weight * entry.target, row_padded, x_.data(), ld_);
+      const int64_t place = static_cast<int64_t>(r) * ld_;
+      als_add_row(row(entry.column), d_, ld_, entry.weight - w0, entry.weight * entry.target, panel_.data() + place, scaled_.data() + place, x_.data());
     }
     als_add_gram(panel_.data(), scaled_.data(), count, ld_, 0, a_.data());
   }

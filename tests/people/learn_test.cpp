@@ -1,0 +1,87 @@
+// The whole way from ratings to a table: ALS must beat popularity on planted structure, and nothing may depend on threads.
+#include "people/learn.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "data/generated.h"
+
+namespace attune::people {
+namespace {
+
+const data::Dataset& dataset() {
+  static const data::Dataset out = data::generate_dataset({.num_users = 300, .num_items = 250, .num_ratings = 15000, .rank = 4}).dataset;
+  return out;
+}
+
+TEST(Learn, BeatsPopularityOnPlantedStructure) {
+  ThreadPool pool(2);
+  LearnOptions options;
+  options.preset = "ranking";
+  options.resamples = 500;
+  const auto learned = learn_recommender(dataset(), options, true, "now", pool, no_progress());
+  const auto& report = learned.report;
+  ASSERT_EQ(report.rows.size(), 3u);
+  EXPECT_EQ(report.rows[0].model, "weighted ALS");
+  EXPECT_GT(report.ndcg_over_popularity.low, 0);
+  EXPECT_NEAR(report.ndcg_over_popularity.mean, report.rows[0].ndcg.mean - report.rows[2].ndcg.mean, 1e-12);
+  EXPECT_EQ(report.candidates.size(), 1u);
+  EXPECT_GT(report.num_users_tested, 200);
+  for (const auto& row : report.rows) {
+    EXPECT_LE(row.ndcg.low, row.ndcg.mean);
+    EXPECT_GE(row.ndcg.high, row.ndcg.mean);
+  }
+  ASSERT_NE(learned.recommender, nullptr);
+  EXPECT_EQ(learned.recommender->record().num_ratings, 15000);
+  EXPECT_EQ(learned.recommender->record().metrics.at("test ndcg@10 weighted ALS"), report.rows[0].ndcg.mean);
+}
+
+TEST(Learn, SameResultForAnyNumberOfThreads) {
+  LearnOptions options;
+  options.preset = "ranking";
+  options.resamples = 200;
+  ThreadPool one(1);
+  ThreadPool three(3);
+  const auto a = learn_recommender(dataset(), options, true, "now", one, no_progress());
+  const auto b = learn_recommender(dataset(), options, true, "now", three, no_progress());
+  for (size_t n = 0; n < 3; ++n) {
+    EXPECT_EQ(a.report.rows[n].ndcg.mean, b.report.rows[n].ndcg.mean);
+    EXPECT_EQ(a.report.rows[n].recall.low, b.report.rows[n].recall.low);
+  }
+  EXPECT_EQ(a.recommender->version(), b.recommender->version());
+}
+
+TEST(Learn, AutoTriesEveryPreset) {
+  const auto small = data::generate_dataset({.num_users = 60, .num_items = 80, .num_ratings = 1800}).dataset;
+  ThreadPool pool(2);
+  LearnOptions options;
+  options.resamples = 100;
+  const auto learned = learn_recommender(small, options, false, "now", pool, no_progress());
+  EXPECT_EQ(learned.recommender, nullptr);
+  for (const auto& name : als_preset_names()) {
+    EXPECT_TRUE(std::any_of(learned.report.candidates.begin(), learned.report.candidates.end(),
+                            [&](const std::string& line) { return line.starts_with(name); }))
+        << name;
+  }
+}
+
+TEST(Learn, BadInput) {
+  ThreadPool pool(1);
+  LearnOptions options;
+  options.preset = "none";
+  EXPECT_THROW(learn_recommender(dataset(), options, false, "now", pool, no_progress()), Error);
+  options.preset = "ranking";
+  data::Dataset tiny;
+  tiny.users.add("a");
+  tiny.items.add("x");
+  tiny.item_info.resize(1);
+  tiny.interactions.push_back({UserIndex(0), ItemIndex(0), 5, 0});
+  EXPECT_THROW(learn_recommender(tiny, options, false, "now", pool, no_progress()), Error);
+  options.compare = false;
+  const auto fitted = learn_recommender(tiny, options, true, "now", pool, no_progress());
+  EXPECT_TRUE(fitted.report.rows.empty());
+  EXPECT_EQ(fitted.recommender->users().size(), 1);
+}
+
+}  // namespace
+}  // namespace attune::people
