@@ -1,7 +1,6 @@
 // Which levels this machine runs, and the table of functions of each.
 #include <cstdlib>
 
-#include "core/error.h"
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels {

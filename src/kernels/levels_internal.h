@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "core/error.h"  // for ATTUNE_DCHECK; nothing else of it may be used in vector files
 #include "kernels/kernels.h"
 
 namespace attune::kernels {

@@ -53,6 +53,7 @@ inline float single(DType dtype, const char* src) {
 }  // namespace
 
 void dequantize_row(DType dtype, const void* src, float* dst, int64_t n) noexcept {
+  ATTUNE_DCHECK(n % dtype_info(dtype).block_size == 0);
   const char* bytes = static_cast<const char*>(src);
   switch (dtype) {
     case DType::kF32: __builtin_memcpy(dst, src, static_cast<size_t>(n) * sizeof(float)); return;

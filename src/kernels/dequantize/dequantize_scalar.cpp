@@ -4,7 +4,6 @@
 // Q4_K and Q5_K: every level gives the same bits.
 #include <cstring>
 
-#include "core/error.h"
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::scalar {

@@ -118,7 +118,7 @@ void block_rows(DType dtype, int64_t block_size, int64_t block_bytes, const char
                 const FloatRows& x, int64_t num_x, float* y, int64_t ldy) {
   alignas(64) float buffer[kRows][kChunk];
   const char* unpacked[kRows];
-  for (int i = 0; i < kRows; ++i) unpacked[i] = reinterpret_cast<const char*>(buffer[i < num_rows ? i : num_rows - 1]);
+  for (int i = 0; i < kRows; ++i) unpacked[i] = reinterpret_cast<const char*>(buffer[i < num_rows ? i : 0]);
   for (int64_t first = 0; first < num_x; first += kBatch) {
     const int64_t batch = num_x - first < kBatch ? num_x - first : kBatch;
     const int64_t tiled = batch / kTile * kTile;
@@ -166,6 +166,7 @@ void block_gemm(DType dtype, const void* w, int64_t num_rows, int64_t n, const F
 
 void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const float* x, int64_t ldx, int64_t num_x, float* y,
               int64_t ldy) noexcept {
+  ATTUNE_DCHECK(n % dtype_info(dtype).block_size == 0 && (num_x <= 1 || (ldx >= n && ldy >= num_rows)));
   const FloatRows rows{x, ldx};
   switch (dtype) {
     case DType::kF32: return plain_gemm<WeightF32>(w, num_rows, n, rows, num_x, y, ldy);

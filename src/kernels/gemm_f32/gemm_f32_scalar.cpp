@@ -3,7 +3,6 @@
 // the vector levels.
 #include <cstring>
 
-#include "core/error.h"
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::scalar {
@@ -45,7 +44,7 @@ void gemm(DType dtype, const void* w, int64_t num_rows, int64_t n, int64_t num_x
 
 void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const float* x, int64_t ldx, int64_t num_x, float* y,
               int64_t ldy) noexcept {
-  ATTUNE_DCHECK(n % dtype_info(dtype).block_size == 0 && ldx >= n && ldy >= num_rows);
+  ATTUNE_DCHECK(n % dtype_info(dtype).block_size == 0 && (num_x <= 1 || (ldx >= n && ldy >= num_rows)));
   gemm(dtype, w, num_rows, n, num_x, y, ldy, [&](int64_t t, int64_t k, int64_t) { return x + t * ldx + k; });
 }
 

@@ -298,6 +298,7 @@ void gemm(const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num
 }  // namespace
 
 void gemm_q8(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
+  ATTUNE_DCHECK(n % 32 == 0 && n % dtype_info(dtype).block_size == 0 && (num_x <= 1 || ldy >= num_rows));
   switch (dtype) {
     case DType::kQ4_0: return gemm<FormatQ4_0>(w, num_rows, n, x, num_x, y, ldy);
     case DType::kQ5_0: return gemm<FormatQ5_0>(w, num_rows, n, x, num_x, y, ldy);

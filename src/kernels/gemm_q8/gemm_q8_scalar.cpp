@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/error.h"
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::scalar {
@@ -114,7 +113,7 @@ float add_piece(const Shape& shape, const Piece& p, const char* x_row, int64_t n
 }  // namespace
 
 void gemm_q8(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
-  ATTUNE_DCHECK(n % 32 == 0 && n % dtype_info(dtype).block_size == 0 && ldy >= num_rows);
+  ATTUNE_DCHECK(n % 32 == 0 && n % dtype_info(dtype).block_size == 0 && (num_x <= 1 || ldy >= num_rows));
   if (dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16) return gemm_q8_float(dtype, w, num_rows, n, x, num_x, y, ldy);
   const Shape shape = shape_of(dtype);
   const char* src = static_cast<const char*>(w);

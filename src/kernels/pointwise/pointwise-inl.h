@@ -72,6 +72,7 @@ void gelu_mul(const float* gate, const float* up, float* out, int64_t n) noexcep
 }
 
 void rope(float* x, const float* cos, const float* sin, int64_t head_dim) noexcept {
+  ATTUNE_DCHECK(head_dim % 2 == 0);
   const int64_t h = head_dim / 2;
   for (int64_t i = 0; i < h; i += kLanes) {
     const int64_t count = h - i;

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <limits>
 
-#include "core/error.h"
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::scalar {

@@ -24,6 +24,7 @@ inline float max_magnitude(const float* x) {
 }  // namespace
 
 void quantize_q8(const float* x, int64_t n, void* q8_row) noexcept {
+  ATTUNE_DCHECK(n % 32 == 0);
   int8_t* q = static_cast<int8_t*>(q8_row);
   char* blocks = static_cast<char*>(q8_row) + n;
   for (int64_t b = 0; b < n / 32; ++b, x += 32, q += 32) {

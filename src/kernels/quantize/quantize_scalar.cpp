@@ -3,7 +3,6 @@
 #include <cstring>
 #include <limits>
 
-#include "core/error.h"
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::scalar {
