@@ -126,6 +126,12 @@ TEST(Safetensors, WriterRoundTrip) {
   EXPECT_TRUE(equal(file->find_raw("mask")->data, part(30, 7)));
   EXPECT_EQ(file->find_raw("empty")->shape, (std::vector<int64_t>{0}));
   EXPECT_EQ(file->metadata().at("note"), "line\nbreak \x01");
+  // Largest elements first, so that nothing had to be copied for its alignment.
+  const std::byte* ids = file->find_raw("ids")->data.data();
+  EXPECT_EQ(file->find("b \"quoted\" \\ \n \xc3\xa9")->data.data(), ids + 16);
+  EXPECT_EQ(file->find("model.a.weight")->data.data(), ids + 32);
+  EXPECT_EQ(file->find("half")->data.data(), ids + 62);
+  EXPECT_EQ(file->find_raw("mask")->data.data(), ids + 80);
   uint64_t header_size = 0;
   const std::string text = read_file(folder / "a.safetensors");
   std::memcpy(&header_size, text.data(), 8);
