@@ -1,6 +1,7 @@
 // Random rows of every dtype, and the plain double-precision arithmetic that the tests compare with.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -28,7 +29,10 @@ inline std::vector<float> random_floats(int64_t n, Rng& rng, double size = 1) {
 inline std::vector<std::byte> random_rows(DType dtype, int64_t num_rows, int64_t n, Rng& rng, double scale = 0.01) {
   const DTypeInfo& info = dtype_info(dtype);
   std::vector<std::byte> out(static_cast<size_t>(num_rows * (n / info.block_size) * info.block_bytes));
-  for (auto& b : out) b = static_cast<std::byte>(rng.next_u32() & 255);
+  for (size_t at = 0; at < out.size(); at += 8) {
+    const uint64_t bits = rng.next_u64();
+    std::memcpy(out.data() + at, &bits, std::min<size_t>(8, out.size() - at));
+  }
   const auto half = [&] { return f32_to_f16(static_cast<float>(scale * rng.normal())); };
   for (size_t at = 0; at < out.size(); at += static_cast<size_t>(info.block_bytes)) {
     std::byte* block = out.data() + at;

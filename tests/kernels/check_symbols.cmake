@@ -1,0 +1,15 @@
+# A function that the linker may share among files must not come from a file compiled for AVX2 or AVX-512: its copy could be the one that runs on
+# processors without them. So no weak or unique function is defined in those objects. Needs nm; LIBRARY is the archive.
+execute_process(COMMAND ${NM} -A --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${NM} failed on ${LIBRARY}")
+endif()
+string(REGEX MATCHALL "[^\n]*_avx(2|512)\\.cpp[^\n]* T [^\n]*" strong "${symbols}")
+string(REGEX MATCHALL "[^\n]*_avx(2|512)\\.cpp[^\n]* [Wu] [^\n]*" shared "${symbols}")
+if(shared)
+  list(JOIN shared "\n" shared)
+  message(FATAL_ERROR "shared functions in files of one instruction set:\n${shared}")
+endif()
+if(NOT strong)
+  message(FATAL_ERROR "found no function at all in ${LIBRARY}: does the archive still hold the vector files?")
+endif()
