@@ -45,23 +45,24 @@ bool Exchange::put(std::string_view bytes, bool stop_when_gone) {
   return true;
 }
 
+// The token fires first: a handler whose write just failed must find it fired.
 void Exchange::mark_gone() {
+  stop.request_stop();
   {
     std::lock_guard lock(mutex);
     gone = true;
   }
   drained.notify_all();
-  stop.request_stop();
 }
 
 void Exchange::mark_broken() {
+  stop.request_stop();
   {
     std::lock_guard lock(mutex);
     broken = gone = true;
     out.clear();
   }
   drained.notify_all();
-  stop.request_stop();
 }
 
 void Exchange::finish(bool failed) {
