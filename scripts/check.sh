@@ -46,8 +46,9 @@ if [ "${#changed[@]}" -gt 0 ]; then
   fi
 fi
 
-heading "Layers"
+heading "Layers and references"
 python3 scripts/check_layers.py || failures+=("layers")
+python3 scripts/check_docs.py || failures+=("references in docs and code")
 
 heading "Build (release)"
 cmake --preset release >/dev/null
