@@ -1,5 +1,5 @@
-// Text from outside. The first byte picks what the rest is: 0 a text for the tokenizer, 1 a tokenizer.json, 2 a tokenizer.model, 3 a generated text
-// with its stop strings, chat and transcript. Beyond crashes it checks what must hold for every input.
+// Text from outside. The first byte picks what the rest is: 0 a text for the tokenizer, 1 a tokenizer.json, 2 a tokenizer.model, 3 a
+// generated text with its stop strings, chat and transcript. Beyond crashes it checks what must hold for every input.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -74,7 +74,8 @@ size_t BpeMerger::next_part(size_t start) {
     const Utf8Char c = decode_utf8(run_, start);
     if (!symbols_.empty() && !tables_.may_join(previous, c.code)) break;
     const auto index = static_cast<int32_t>(symbols_.size());
-    symbols_.push_back({static_cast<uint32_t>(start), c.size, tables_.find_character(run_.substr(start, c.size)), -1, index - 1, index + 1});
+    symbols_.push_back(
+        {static_cast<uint32_t>(start), c.size, tables_.find_character(run_.substr(start, c.size)), -1, index - 1, index + 1});
     previous = c.code;
     start += c.size;
   }

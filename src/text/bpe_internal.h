@@ -27,7 +27,9 @@ class BpeTables {
   /// The same for one character, without hashing for ASCII.
   int32_t find_character(std::string_view character) const noexcept;
   /// False: no normal piece holds `left` directly before `right`. True is no promise.
-  bool may_join(char32_t left, char32_t right) const noexcept { return (joins_[bit(left, right) >> 6] >> (bit(left, right) & 63) & 1) != 0; }
+  bool may_join(char32_t left, char32_t right) const noexcept {
+    return (joins_[bit(left, right) >> 6] >> (bit(left, right) & 63) & 1) != 0;
+  }
   /// Order of merging: lower first, equal for equal scores. Below 2^24.
   uint32_t rank(int32_t id) const noexcept { return ranks_[static_cast<size_t>(id)]; }
 
@@ -48,7 +50,8 @@ class BpeTables {
   size_t longest_ = 0;  ///< bytes of the longest normal piece
 };
 
-/// Merges the characters of one run. Scratch memory is kept from run to run: about 40 bytes a character of the longest part. Not thread-safe.
+/// Merges the characters of one run. Scratch memory is kept from run to run: about 40 bytes a character of the longest part. Not
+/// thread-safe.
 class BpeMerger {
  public:
   /// A symbol of the result: bytes [start, start + size) of the run; id -1 if these bytes are no piece (one character then).
@@ -92,7 +95,7 @@ class BpeMerger {
   std::string_view run_;
   std::vector<Symbol> symbols_;
   std::vector<uint64_t> first_;  ///< keys of the pairs that a part begins with, sorted
-  std::vector<uint64_t> heap_;   ///< keys of pairs made since, smallest on top
+  std::vector<uint64_t> heap_;  ///< keys of pairs made since, smallest on top
 };
 
 }  // namespace attune::text

@@ -66,8 +66,8 @@ std::vector<int32_t> render_chat(const Tokenizer& tokenizer, std::span<const Cha
 std::string chat_text(std::span<const ChatMessage> messages, const ChatOptions& options = {});
 
 /// What to append to a cached conversation whose last model turn was generated. `last_id` is the last id in the cache: after
-/// <end_of_turn> only "\n" is missing, otherwise (length limit, stop string, <eos>) "<end_of_turn>\n". Then follow the new messages, the first
-/// of which must be a user's (system messages are refused), and the generation prompt. Throws as render_chat does.
+/// <end_of_turn> only "\n" is missing, otherwise (length limit, stop string, <eos>) "<end_of_turn>\n". Then follow the new messages, the
+/// first of which must be a user's (system messages are refused), and the generation prompt. Throws as render_chat does.
 std::vector<int32_t> continue_chat(const Tokenizer& tokenizer, int32_t last_id, std::span<const ChatMessage> messages,
                                    const ChatOptions& options = {});
 

@@ -14,11 +14,10 @@ namespace {
 
 /// Letters that Unicode does not decompose, and typographic signs; sorted by code point. Case is folded before.
 constexpr std::pair<char32_t, std::string_view> kReplacements[] = {
-    {0x00E6, "ae"}, {0x00F0, "d"},  {0x00F8, "o"},  {0x00FE, "th"}, {0x0111, "d"},  {0x0127, "h"},  {0x0131, "i"},
-    {0x0142, "l"},  {0x014B, "n"},  {0x0153, "oe"}, {0x0167, "t"},  {0x0180, "b"},  {0x2010, "-"},  {0x2011, "-"},
-    {0x2012, "-"},  {0x2013, "-"},  {0x2014, "-"},  {0x2015, "-"},  {0x2018, "'"},  {0x2019, "'"},  {0x201A, "'"},
-    {0x201B, "'"},  {0x201C, "\""}, {0x201D, "\""}, {0x201E, "\""}, {0x201F, "\""}, {0x2032, "'"},  {0x2033, "\""},
-    {0x2044, "/"},  {0x2212, "-"},
+    {0x00E6, "ae"}, {0x00F0, "d"},  {0x00F8, "o"}, {0x00FE, "th"}, {0x0111, "d"}, {0x0127, "h"}, {0x0131, "i"},  {0x0142, "l"},
+    {0x014B, "n"},  {0x0153, "oe"}, {0x0167, "t"}, {0x0180, "b"},  {0x2010, "-"}, {0x2011, "-"}, {0x2012, "-"},  {0x2013, "-"},
+    {0x2014, "-"},  {0x2015, "-"},  {0x2018, "'"}, {0x2019, "'"},  {0x201A, "'"}, {0x201B, "'"}, {0x201C, "\""}, {0x201D, "\""},
+    {0x201E, "\""}, {0x201F, "\""}, {0x2032, "'"}, {0x2033, "\""}, {0x2044, "/"}, {0x2212, "-"},
 };
 
 std::string_view replacement(char32_t code) noexcept {
@@ -43,10 +42,8 @@ bool is_letter_or_digit(char32_t c) noexcept {
     case UTF8PROC_CATEGORY_MC:
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_NO:
-      return true;
-    default:
-      return false;
+    case UTF8PROC_CATEGORY_NO: return true;
+    default: return false;
   }
 }
 

@@ -18,13 +18,13 @@ struct TokenizerFileLimits {
 
 /// Reads HF's `tokenizer.json` with a BPE model.
 /// `model.vocab` gives the pieces, `added_tokens` the control pieces (special: true) and user-defined ones (false), with byte fallback the
-/// pieces <0x00> to <0xFF> become byte pieces. Merges (as "a b" or ["a", "b"]) become scores: minus the lowest rank that makes the piece, so
-/// that merging by score picks the same pairs. This is exact if each piece has all its splits in the merges list and these are neighbours,
-/// as in lists converted from a sentencepiece model (Gemma's). A piece of several characters without any merge is kUnused: never produced.
-/// BOS, EOS, unknown and padding are found as <bos>, <eos>, <unk> (or model.unk_token) and <pad>, -1 if absent; add_bos is set if the
-/// post-processor mentions BOS.
-/// Throws kCorruptData for malformed content, kUnsupported for another model type, a normaliser other than " " -> U+2581, a pre-tokenizer other
-/// than a split on " ", or ignore_merges, dropout and word affixes.
+/// pieces <0x00> to <0xFF> become byte pieces. Merges (as "a b" or ["a", "b"]) become scores: minus the lowest rank that makes the piece,
+/// so that merging by score picks the same pairs. This is exact if each piece has all its splits in the merges list and these are
+/// neighbours, as in lists converted from a sentencepiece model (Gemma's). A piece of several characters without any merge is kUnused:
+/// never produced. BOS, EOS, unknown and padding are found as <bos>, <eos>, <unk> (or model.unk_token) and <pad>, -1 if absent; add_bos is
+/// set if the post-processor mentions BOS.
+/// Throws kCorruptData for malformed content, kUnsupported for another model type, a normaliser other than " " -> U+2581, a pre-tokenizer
+/// other than a split on " ", or ignore_merges, dropout and word affixes.
 Vocab vocab_from_tokenizer_json(std::string_view json, const TokenizerFileLimits& limits = {});
 
 /// Reads a sentencepiece ModelProto (`tokenizer.model`): a BPE model with the identity normaliser, no dummy prefix and white space kept.

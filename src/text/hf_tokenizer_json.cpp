@@ -46,7 +46,8 @@ class Collector {
     }
     check(event == Json::parse_event_t::value && depth == 3 && !vocab.empty() && parsed.is_number_integer(), ErrorCode::kCorruptData,
           "[tokenizer.json] model.vocab must map pieces to integers, found ", parsed.type_name(), " near entry ", vocab.size());
-    vocab.back().second = parsed.is_number_unsigned() && parsed.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX) ? INT64_MAX : parsed.get<int64_t>();
+    vocab.back().second =
+        parsed.is_number_unsigned() && parsed.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX) ? INT64_MAX : parsed.get<int64_t>();
     return false;
   }
 
@@ -57,12 +58,13 @@ class Collector {
       return true;
     }
     if (depth == 3 && event == Event::array_end) {
-      check(pair_.size() == 2, ErrorCode::kCorruptData, "[tokenizer.json] merge ", merges.size(), " has ", pair_.size(), " parts, expected 2");
+      check(pair_.size() == 2, ErrorCode::kCorruptData, "[tokenizer.json] merge ", merges.size(), " has ", pair_.size(),
+            " parts, expected 2");
       add_merge(std::move(pair_[0]), std::move(pair_[1]));
       return false;
     }
-    check(event == Event::value && parsed.is_string() && depth <= 4, ErrorCode::kCorruptData, "[tokenizer.json] merge ", merges.size(), " is ",
-          parsed.type_name(), ", expected \"a b\" or [\"a\", \"b\"]");
+    check(event == Event::value && parsed.is_string() && depth <= 4, ErrorCode::kCorruptData, "[tokenizer.json] merge ", merges.size(),
+          " is ", parsed.type_name(), ", expected \"a b\" or [\"a\", \"b\"]");
     std::string& text = parsed.get_ref<std::string&>();
     if (depth == 4) {
       check(pair_.size() < 2, ErrorCode::kCorruptData, "[tokenizer.json] merge ", merges.size(), " has more than 2 parts");
@@ -71,7 +73,8 @@ class Collector {
     }
     const size_t space = text.find(' ');
     if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
-      fail(ErrorCode::kCorruptData, "[tokenizer.json] merge ", merges.size(), " is \"", excerpt(text), "\", expected two pieces and one space");
+      fail(ErrorCode::kCorruptData, "[tokenizer.json] merge ", merges.size(), " is \"", excerpt(text),
+           "\", expected two pieces and one space");
     }
     add_merge(text.substr(0, space), text.substr(space + 1));
     return false;
@@ -100,7 +103,8 @@ bool is_text(const Json& json, std::string_view text) { return json.is_string() 
 
 bool flag(const Json& object, const char* key) {
   const Json& value = member(object, key);
-  check(value.is_null() || value.is_boolean(), ErrorCode::kCorruptData, "[tokenizer.json] ", key, " is ", value.type_name(), ", expected a boolean");
+  check(value.is_null() || value.is_boolean(), ErrorCode::kCorruptData, "[tokenizer.json] ", key, " is ", value.type_name(),
+        ", expected a boolean");
   return value.is_boolean() && value.get<bool>();
 }
 
@@ -122,7 +126,8 @@ bool is_space_normalizer(const Json& json) {
 void check_pipeline(const Json& root) {
   const Json& model = member(root, "model");
   const Json& type = member(model, "type");
-  check(type.is_null() || is_text(type, "BPE"), ErrorCode::kUnsupported, "[tokenizer.json] model.type is ", type.dump(), ", expected \"BPE\"");
+  check(type.is_null() || is_text(type, "BPE"), ErrorCode::kUnsupported, "[tokenizer.json] model.type is ", type.dump(),
+        ", expected \"BPE\"");
   check(is_space_normalizer(member(root, "normalizer")), ErrorCode::kUnsupported,
         "[tokenizer.json] the normalizer changes text, expected only \" \" to U+2581");
   const Json& pre = member(root, "pre_tokenizer");
@@ -140,7 +145,8 @@ void check_pipeline(const Json& root) {
 class VocabBuilder {
  public:
   /// `named`: pieces that the file names. Ids may leave gaps, but a small file cannot ask for a large vocabulary.
-  VocabBuilder(const TokenizerFileLimits& limits, size_t named) : limits_(limits), max_ids_(std::min(limits.max_pieces, named * 2 + 1024)) {}
+  VocabBuilder(const TokenizerFileLimits& limits, size_t named)
+      : limits_(limits), max_ids_(std::min(limits.max_pieces, named * 2 + 1024)) {}
 
   void place(const std::string& piece, int64_t id, PieceType type) {
     // `if` instead of check where the message costs something and a million pieces pass.
@@ -156,7 +162,8 @@ class VocabBuilder {
       vocab.types.resize(index + 1, PieceType::kUnused);
     }
     if (!vocab.pieces[index].empty() && vocab.pieces[index] != piece) {
-      fail(ErrorCode::kCorruptData, "[tokenizer.json] id ", id, " stands for \"", excerpt(vocab.pieces[index]), "\" and \"", excerpt(piece), "\"");
+      fail(ErrorCode::kCorruptData, "[tokenizer.json] id ", id, " stands for \"", excerpt(vocab.pieces[index]), "\" and \"", excerpt(piece),
+           "\"");
     }
     vocab.pieces[index] = piece;
     vocab.types[index] = type;
@@ -182,8 +189,10 @@ void place_added_tokens(const Json& added, VocabBuilder& builder) {
 }
 
 /// Types of the plain pieces and their scores out of the merges.
-void score_pieces(const std::vector<std::pair<std::string, std::string>>& merges, const PieceTable& table, bool byte_fallback, Vocab& vocab) {
-  check(merges.size() < kMaxExactScore, ErrorCode::kUnsupported, "[tokenizer.json] ", merges.size(), " merges, expected less than ", kMaxExactScore);
+void score_pieces(const std::vector<std::pair<std::string, std::string>>& merges, const PieceTable& table, bool byte_fallback,
+                  Vocab& vocab) {
+  check(merges.size() < kMaxExactScore, ErrorCode::kUnsupported, "[tokenizer.json] ", merges.size(), " merges, expected less than ",
+        kMaxExactScore);
   std::vector<bool> made(vocab.pieces.size(), false);
   std::string whole;
   for (size_t rank = 0; rank < merges.size(); ++rank) {
@@ -225,7 +234,8 @@ int32_t special_id(const PieceTable& table, std::string_view piece) { return tab
 
 Json parse(std::string_view text, Collector& collector) {
   try {
-    return Json::parse(text.begin(), text.end(), [&](int depth, Json::parse_event_t event, Json& parsed) { return collector(depth, event, parsed); });
+    return Json::parse(text.begin(), text.end(),
+                       [&](int depth, Json::parse_event_t event, Json& parsed) { return collector(depth, event, parsed); });
   } catch (const Json::parse_error& error) {
     fail(ErrorCode::kCorruptData, "[tokenizer.json] no JSON near byte ", error.byte, " of ", text.size());
   } catch (const Json::exception& error) {

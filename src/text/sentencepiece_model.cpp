@@ -30,28 +30,19 @@ class WireReader {
     require(tag >> 3 >= 1 && tag >> 3 < (uint64_t{1} << 29), "a field number out of range");
     field = {static_cast<uint32_t>(tag >> 3), static_cast<uint32_t>(tag & 7), 0, {}};
     switch (field.wire_type) {
-      case 0:
-        field.value = varint();
-        break;
-      case 1:
-        field.value = fixed(8);
-        break;
-      case 2:
-        field.bytes = take(varint());
-        break;
-      case 5:
-        field.value = fixed(4);
-        break;
-      default:
-        require(false, "an unknown wire type");
+      case 0: field.value = varint(); break;
+      case 1: field.value = fixed(8); break;
+      case 2: field.bytes = take(varint()); break;
+      case 5: field.value = fixed(4); break;
+      default: require(false, "an unknown wire type");
     }
     return true;
   }
 
   /// Throws unless the field has this wire type.
   void expect(const Field& field, uint32_t wire_type) const {
-    check(field.wire_type == wire_type, ErrorCode::kCorruptData, "[tokenizer.model] field ", field.number, " of ", message_, " has wire type ",
-          field.wire_type, ", expected ", wire_type);
+    check(field.wire_type == wire_type, ErrorCode::kCorruptData, "[tokenizer.model] field ", field.number, " of ", message_,
+          " has wire type ", field.wire_type, ", expected ", wire_type);
   }
 
  private:
@@ -113,12 +104,30 @@ void read_trainer_spec(std::string_view bytes, Spec& spec) {
   WireReader::Field field;
   while (reader.next(field)) {
     switch (field.number) {
-      case 3: reader.expect(field, 0); spec.model_type = field.value; break;
-      case 24: reader.expect(field, 0); spec.whitespace_suffix = field.value != 0; break;
-      case 40: reader.expect(field, 0); spec.unknown_id = int32_of(field.value); break;
-      case 41: reader.expect(field, 0); spec.bos_id = int32_of(field.value); break;
-      case 42: reader.expect(field, 0); spec.eos_id = int32_of(field.value); break;
-      case 43: reader.expect(field, 0); spec.pad_id = int32_of(field.value); break;
+      case 3:
+        reader.expect(field, 0);
+        spec.model_type = field.value;
+        break;
+      case 24:
+        reader.expect(field, 0);
+        spec.whitespace_suffix = field.value != 0;
+        break;
+      case 40:
+        reader.expect(field, 0);
+        spec.unknown_id = int32_of(field.value);
+        break;
+      case 41:
+        reader.expect(field, 0);
+        spec.bos_id = int32_of(field.value);
+        break;
+      case 42:
+        reader.expect(field, 0);
+        spec.eos_id = int32_of(field.value);
+        break;
+      case 43:
+        reader.expect(field, 0);
+        spec.pad_id = int32_of(field.value);
+        break;
       default: break;
     }
   }
@@ -129,10 +138,22 @@ void read_normalizer_spec(std::string_view bytes, Spec& spec) {
   WireReader::Field field;
   while (reader.next(field)) {
     switch (field.number) {
-      case 2: reader.expect(field, 2); spec.has_charsmap = !field.bytes.empty(); break;
-      case 3: reader.expect(field, 0); spec.dummy_prefix = field.value != 0; break;
-      case 4: reader.expect(field, 0); spec.remove_extra_whitespaces = field.value != 0; break;
-      case 5: reader.expect(field, 0); spec.escape_whitespaces = field.value != 0; break;
+      case 2:
+        reader.expect(field, 2);
+        spec.has_charsmap = !field.bytes.empty();
+        break;
+      case 3:
+        reader.expect(field, 0);
+        spec.dummy_prefix = field.value != 0;
+        break;
+      case 4:
+        reader.expect(field, 0);
+        spec.remove_extra_whitespaces = field.value != 0;
+        break;
+      case 5:
+        reader.expect(field, 0);
+        spec.escape_whitespaces = field.value != 0;
+        break;
       default: break;
     }
   }
@@ -161,8 +182,8 @@ void read_piece(std::string_view bytes, const TokenizerFileLimits& limits, Vocab
   }
   check(type >= 1 && type <= 6, ErrorCode::kCorruptData, "[tokenizer.model] type of piece ", id, " is ", type, ", expected 1 to 6");
   check(std::isfinite(score), ErrorCode::kCorruptData, "[tokenizer.model] score of piece ", id, " is not finite");
-  check(!piece.empty() && piece.size() <= limits.max_piece_bytes, ErrorCode::kCorruptData, "[tokenizer.model] piece ", id, " has ", piece.size(),
-        " bytes, expected 1 to ", limits.max_piece_bytes);
+  check(!piece.empty() && piece.size() <= limits.max_piece_bytes, ErrorCode::kCorruptData, "[tokenizer.model] piece ", id, " has ",
+        piece.size(), " bytes, expected 1 to ", limits.max_piece_bytes);
   check(is_valid_utf8(piece), ErrorCode::kCorruptData, "[tokenizer.model] piece ", id, " is no UTF-8");
   const auto piece_type = static_cast<PieceType>(type);
   vocab.pieces.push_back(piece_type == PieceType::kUserDefined ? replace_all(piece, kSpaceMark, " ") : std::string(piece));

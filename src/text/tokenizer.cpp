@@ -32,12 +32,12 @@ Vocab checked_vocab(Vocab vocab) {
   for (size_t id = 0; id < vocab.pieces.size(); ++id) {
     const std::string& piece = vocab.pieces[id];
     const PieceType type = vocab.types[id];
-    check(piece.size() <= kMaxPieceBytes, ErrorCode::kCorruptData, "[tokenizer] piece ", id, " has ", piece.size(), " bytes, expected at most ",
-          kMaxPieceBytes);
+    check(piece.size() <= kMaxPieceBytes, ErrorCode::kCorruptData, "[tokenizer] piece ", id, " has ", piece.size(),
+          " bytes, expected at most ", kMaxPieceBytes);
     check(type >= PieceType::kNormal && type <= PieceType::kByte, ErrorCode::kCorruptData, "[tokenizer] type of piece ", id, " is ",
           static_cast<int>(type), ", expected 1 to 6");
-    check(!piece.empty() || (type != PieceType::kNormal && type != PieceType::kUserDefined), ErrorCode::kCorruptData, "[tokenizer] piece ", id,
-          " is empty, expected text");
+    check(!piece.empty() || (type != PieceType::kNormal && type != PieceType::kUserDefined), ErrorCode::kCorruptData, "[tokenizer] piece ",
+          id, " is empty, expected text");
   }
   check_special_id(vocab, vocab.bos_id, "bos");
   check_special_id(vocab, vocab.eos_id, "eos");
@@ -176,15 +176,12 @@ std::string Tokenizer::piece_bytes(int32_t id, bool show_control) const {
   if (id >= vocab.size()) return {};  // soft-token and padding rows past the vocabulary have no text
   const std::string& piece = vocab.pieces[static_cast<size_t>(id)];
   switch (vocab.types[static_cast<size_t>(id)]) {
-    case PieceType::kByte:
-      return std::string(1, static_cast<char>(byte_of_piece(piece)));
+    case PieceType::kByte: return std::string(1, static_cast<char>(byte_of_piece(piece)));
     case PieceType::kControl:
-    case PieceType::kUnknown:
-      return show_control ? piece : std::string();
+    case PieceType::kUnknown: return show_control ? piece : std::string();
     case PieceType::kNormal:
     case PieceType::kUserDefined:
-    case PieceType::kUnused:
-      break;
+    case PieceType::kUnused: break;
   }
   return replace_all(piece, kSpaceMark, " ");
 }

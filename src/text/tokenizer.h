@@ -15,8 +15,9 @@
 namespace attune::text {
 
 struct EncodeOptions {
-  bool add_bos = false;        ///< put BOS in front
-  bool allow_control = false;  ///< let control pieces written in the text ("<end_of_turn>") become their ids: for templates, never for user text
+  bool add_bos = false;  ///< put BOS in front
+  /// True: control pieces written in the text ("<end_of_turn>") become their ids. For templates, never for text from users.
+  bool allow_control = false;
   /// False: a literal <start_of_image> or <end_of_image> is split into ordinary pieces, as all text from users must be.
   bool allow_image_tokens = false;
 };

@@ -12,7 +12,9 @@ namespace {
 constexpr size_t kMaxLabelBytes = 32;
 constexpr std::string_view kQuote = "> ";
 
-bool is_line_break(char32_t c) noexcept { return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029; }
+bool is_line_break(char32_t c) noexcept {
+  return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
+}
 
 /// Colons and what looks like one (fullwidth and small colon are ':' after folding).
 bool is_colon(char32_t c) noexcept { return c == ':' || c == 0x02D0 || c == 0x0589 || c == 0x05C3 || c == 0x2236 || c == 0xA789; }
@@ -88,8 +90,8 @@ class Writer {
     const bool plain = !label.empty() && label.size() <= kMaxLabelBytes && is_valid_utf8(label) && trim(label) == label &&
                        split_lines(label).size() == 1 && label.find(':') == std::string::npos;
     std::string folded = plain ? fold(label) : std::string();
-    check(!folded.empty(), ErrorCode::kInvalidArgument, "[transcript] label is \"", excerpt(label),
-          "\", expected 1 to ", kMaxLabelBytes, " bytes of one line without ':'");
+    check(!folded.empty(), ErrorCode::kInvalidArgument, "[transcript] label is \"", excerpt(label), "\", expected 1 to ", kMaxLabelBytes,
+          " bytes of one line without ':'");
     return folded;
   }
 

@@ -6,8 +6,8 @@
 // the speaker would change: at "\nUser:" or "\nAssistant:".
 //
 // No message can forge a turn: inside a text, a line that would read as a speaker label gets "> " in front (a quotation). What counts as a
-// label is decided on the folded line (text/fold.h: case, full-width forms, invisible characters, white space in front), and every kind of line
-// break counts as one. So the rendered text holds exactly the turns that were given. Pure functions, thread-safe.
+// label is decided on the folded line (text/fold.h: case, full-width forms, invisible characters, white space in front), and every kind of
+// line break counts as one. So the rendered text holds exactly the turns that were given. Pure functions, thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -23,15 +23,15 @@ namespace attune::text {
 
 struct TranscriptOptions {
   std::string intro = "The following is a conversation between a user and a helpful assistant.";  ///< may be empty
-  std::string user_label = "User";            ///< 1 to 32 bytes, one line, no ':'
+  std::string user_label = "User";  ///< 1 to 32 bytes, one line, no ':'
   std::string assistant_label = "Assistant";  ///< the same, and another one after folding
-  std::vector<ChatMessage> examples;          ///< few-shot turns in front of the conversation: alternating, user first, assistant last
-  ChatOptions chat;                           ///< role rules; the generation prompt is "\nAssistant:"
+  std::vector<ChatMessage> examples;  ///< few-shot turns in front of the conversation: alternating, user first, assistant last
+  ChatOptions chat;  ///< role rules; the generation prompt is "\nAssistant:"
 };
 
 struct Transcript {
-  std::string text;                ///< without BOS
-  std::vector<int32_t> ids;        ///< one BOS in front if the vocabulary has one; filled by render_transcript only
+  std::string text;  ///< without BOS
+  std::vector<int32_t> ids;  ///< one BOS in front if the vocabulary has one; filled by render_transcript only
   std::vector<std::string> stops;  ///< for StopMatcher
 };
 

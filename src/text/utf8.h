@@ -1,8 +1,9 @@
 // UTF-8: decoding with the Unicode standard's replacement rule, and assembly of text that arrives in arbitrary byte pieces.
 //
-// Rule for ill-formed input (Unicode 15, section 3.9, "U+FFFD Substitution of Maximal Subparts"; also WHATWG and Python's errors="replace"):
-// each maximal prefix of a well-formed sequence, or else each single byte, becomes one U+FFFD. Surrogates and code points above U+10FFFF are
-// ill-formed. Everything here is O(bytes); the functions are pure and thread-safe, a Utf8Stream belongs to one stream.
+// Rule for ill-formed input (Unicode 15, section 3.9, "U+FFFD Substitution of Maximal Subparts"; also WHATWG and Python's
+// errors="replace"): each maximal prefix of a well-formed sequence, or else each single byte, becomes one U+FFFD. Surrogates and code
+// points above U+10FFFF are ill-formed. Everything here is O(bytes); the functions are pure and thread-safe, a Utf8Stream belongs to one
+// stream.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,7 @@ inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  ///< U+FFFD
 /// One step of decoding.
 struct Utf8Char {
   char32_t code = 0xFFFD;  ///< the character, U+FFFD if ill-formed
-  uint8_t size = 1;        ///< bytes consumed, 1 to 4; for ill-formed input the maximal subpart (1 to 3)
+  uint8_t size = 1;  ///< bytes consumed, 1 to 4; for ill-formed input the maximal subpart (1 to 3)
   bool valid = false;
   bool truncated = false;  ///< ill-formed only because the text ends here: more bytes could complete the character
 };

@@ -18,18 +18,26 @@ TEST(Fold, KnownTexts) {
       {"Am\xC3\xA9lie", "amelie"},
       {"Ame\xCC\x81lie", "amelie"},                                   // combining accent
       {"\xC3\x98rsted \xC3\x86on \xC5\x81\xC3\xB3\xC4\x8F\xC5\xBA", "orsted aeon lodz"},
-      {"Stra\xC3\x9F" "e", "strasse"},
+      {"Stra\xC3\x9F"
+       "e",
+       "strasse"},
       {"\xEF\xBC\xA8\xEF\xBD\x89\xEF\xBC\x9A", "hi:"},                // full width
       {"\xEF\xAC\x81n", "fin"},                                        // ligature
       {"Schindler\xE2\x80\x99s List \xE2\x80\x93 \xE2\x80\x9CX\xE2\x80\x9D", "schindler's list - \"x\""},
-      {"a\xE2\x80\x8B" "b\xC2\xAD" "c", "abc"},                        // zero-width space, soft hyphen
+      {"a\xE2\x80\x8B"
+       "b\xC2\xAD"
+       "c",
+       "abc"},                        // zero-width space, soft hyphen
       {"\xD0\x81\xD0\xBB\xD0\xBA\xD0\xB0", "\xD0\xB5\xD0\xBB\xD0\xBA\xD0\xB0"},
       {"\xE3\x81\x8C", "\xE3\x81\x8C"},                                // Japanese voicing mark stays
       {"\xED\x95\x9C\xEA\xB5\xAD", "\xED\x95\x9C\xEA\xB5\xAD"},        // Hangul is composed again
       {"\xC4\xB0\xC4\xB1I", "iii"},                                    // Turkish i
       {"\xC2\xBD", "1/2"},
       {"a\xF0\x9F", "a\xEF\xBF\xBD"},
-      {"a\x01\x7F" "b", "a\x7F" "b"},
+      {"a\x01\x7F"
+       "b",
+       "a\x7F"
+       "b"},
   };
   for (const auto& [text, folded] : cases) EXPECT_EQ(fold(text), folded) << text;
 }

@@ -48,6 +48,6 @@ inline std::shared_ptr<const Tokenizer> gemma_tokenizer() {
 
 }  // namespace attune::text::testing
 
-#define ATTUNE_GEMMA_OR_SKIP(name)                                     \
-  const auto name = ::attune::text::testing::gemma_tokenizer();        \
+#define ATTUNE_GEMMA_OR_SKIP(name)                              \
+  const auto name = ::attune::text::testing::gemma_tokenizer(); \
   if (name == nullptr) GTEST_SKIP() << "the default model is absent"

@@ -70,7 +70,8 @@ TEST(HfTokenizer, AllThreeSourcesEncodeAlike) {
   Rng rng(23, "hf.sources");
   for (int round = 0; round < 5000; ++round) {
     std::string text;
-    for (uint64_t i = rng.below(25); i > 0; --i) text += rng.below(2) == 0 ? from_gguf.vocab().pieces[rng.below(512)] : std::string(1, "etaoin shrdlu\n"[rng.below(14)]);
+    for (uint64_t i = rng.below(25); i > 0; --i)
+      text += rng.below(2) == 0 ? from_gguf.vocab().pieces[rng.below(512)] : std::string(1, "etaoin shrdlu\n"[rng.below(14)]);
     const Ids ids = from_gguf.encode(text);
     ASSERT_EQ(from_json.encode(text), ids) << text;
     ASSERT_EQ(from_model.encode(text), ids) << text;
@@ -81,7 +82,8 @@ Json small_json() {
   Json root = {{"model", {{"type", "BPE"}, {"unk_token", "<unk>"}, {"byte_fallback", false}}}};
   root["model"]["vocab"] = {{"<unk>", 0}, {"a", 1}, {"b", 2}, {"ab", 3}, {"abb", 4}, {"xy", 5}, {"\xE2\x96\x81", 6}};
   root["model"]["merges"] = Json::array({"a b", Json::array({"ab", "b"})});
-  root["added_tokens"] = Json::array({{{"id", 7}, {"content", "<bos>"}, {"special", true}}, {{"id", 9}, {"content", "\xE2\x96\x81\xE2\x96\x81"}, {"special", false}}});
+  root["added_tokens"] = Json::array(
+      {{{"id", 7}, {"content", "<bos>"}, {"special", true}}, {{"id", 9}, {"content", "\xE2\x96\x81\xE2\x96\x81"}, {"special", false}}});
   return root;
 }
 
@@ -121,10 +123,11 @@ TEST(TokenizerJson, MalformedFilesAreNamedErrors) {
     change(root);
     return corrupt(root.dump());
   };
-  for (const char* text : {"", " ", "{", "[]", "null", "3", "\"x\"", "{}", "{\"model\":3}", "{\"model\":{}}", "{\"model\":{\"vocab\":{}}}", "{\"model\":{\"vocab\":[]}}",
-                           "{\"model\":{\"vocab\":{\"a\":\"b\"}}}", "{\"model\":{\"vocab\":{\"a\":1.5}}}", "{\"model\":{\"vocab\":{\"a\":{\"b\":1}}}}",
-                           "{\"model\":{\"vocab\":{\"a\":[1]}}}", "{\"model\":{\"vocab\":{\"a\":0,\"a\":1}}}", "{\"model\":{\"vocab\":{\"\xFF\":0}}}",
-                           "{\"model\":{\"vocab\":{\"a\":0}}} x"}) {
+  for (const char* text :
+       {"", " ", "{", "[]", "null", "3", "\"x\"", "{}", "{\"model\":3}", "{\"model\":{}}", "{\"model\":{\"vocab\":{}}}",
+        "{\"model\":{\"vocab\":[]}}", "{\"model\":{\"vocab\":{\"a\":\"b\"}}}", "{\"model\":{\"vocab\":{\"a\":1.5}}}",
+        "{\"model\":{\"vocab\":{\"a\":{\"b\":1}}}}", "{\"model\":{\"vocab\":{\"a\":[1]}}}", "{\"model\":{\"vocab\":{\"a\":0,\"a\":1}}}",
+        "{\"model\":{\"vocab\":{\"\xFF\":0}}}", "{\"model\":{\"vocab\":{\"a\":0}}} x"}) {
     EXPECT_TRUE(corrupt(text)) << text;
   }
   EXPECT_TRUE(corrupt(std::string(100000, '[')));
@@ -136,8 +139,9 @@ TEST(TokenizerJson, MalformedFilesAreNamedErrors) {
   EXPECT_TRUE(broken([](Json& j) { j["model"]["vocab"]["c"] = ~uint64_t{0}; }));
   EXPECT_TRUE(broken([](Json& j) { j["model"]["vocab"][""] = 8; }));
   EXPECT_TRUE(broken([](Json& j) { j["model"]["vocab"][std::string(5000, 'a')] = 8; }));
-  for (const Json& merge : {Json("ab"), Json("a b b"), Json(3), Json::array(), Json::array({"a"}), Json::array({"a", "b", "b"}), Json::array({"a", 3}),
-                            Json::array({"a", Json::array({"b"})}), Json("a c"), Json("b a"), Json(nullptr), Json::object({{"a", "b"}})}) {
+  for (const Json& merge :
+       {Json("ab"), Json("a b b"), Json(3), Json::array(), Json::array({"a"}), Json::array({"a", "b", "b"}), Json::array({"a", 3}),
+        Json::array({"a", Json::array({"b"})}), Json("a c"), Json("b a"), Json(nullptr), Json::object({{"a", "b"}})}) {
     EXPECT_TRUE(broken([&](Json& j) { j["model"]["merges"].push_back(merge); })) << merge.dump();
   }
   EXPECT_TRUE(broken([](Json& j) { j["added_tokens"] = 3; }));
@@ -152,8 +156,8 @@ TEST(TokenizerJson, MalformedFilesAreNamedErrors) {
 
 TEST(TokenizerJson, LimitsHold) {
   const std::string text = small_json().dump();
-  for (const TokenizerFileLimits& limits : {TokenizerFileLimits{.max_pieces = 3}, TokenizerFileLimits{.max_merges = 1}, TokenizerFileLimits{.max_piece_bytes = 2},
-                                            TokenizerFileLimits{.max_depth = 2}}) {
+  for (const TokenizerFileLimits& limits : {TokenizerFileLimits{.max_pieces = 3}, TokenizerFileLimits{.max_merges = 1},
+                                            TokenizerFileLimits{.max_piece_bytes = 2}, TokenizerFileLimits{.max_depth = 2}}) {
     EXPECT_EQ(code_of([&] { vocab_from_tokenizer_json(text, limits); }), ErrorCode::kCorruptData);
   }
 }
@@ -261,7 +265,9 @@ TEST(SentencepieceModel, OtherModelsAreUnsupported) {
 }
 
 TEST(SentencepieceModel, MalformedBytesAreNamedErrors) {
-  const auto corrupt = [](const std::string& bytes) { return code_of([&] { vocab_from_sentencepiece(bytes); }) == ErrorCode::kCorruptData; };
+  const auto corrupt = [](const std::string& bytes) {
+    return code_of([&] { vocab_from_sentencepiece(bytes); }) == ErrorCode::kCorruptData;
+  };
   const std::string good = Model().bytes();
   EXPECT_TRUE(corrupt(""));
   EXPECT_TRUE(corrupt(bytes_field(2, int_field(3, 2))));                       // no pieces
@@ -284,11 +290,11 @@ TEST(SentencepieceModel, MalformedBytesAreNamedErrors) {
   EXPECT_TRUE(corrupt(good + std::string("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", 11)));  // length 2^64 - 1
   EXPECT_TRUE(corrupt(good + std::string("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02", 11)));  // more than 64 bits
   EXPECT_TRUE(corrupt(good + bytes_field(1, bytes_field(1, "b") + "\x18\x81\x80\x80\x80\x80\x80\x80\x80\x80\x02")));  // a type of 65 bits
-  EXPECT_TRUE(corrupt(good + std::string(11, '\xFF')));                        // varint without end
-  EXPECT_TRUE(corrupt(good + std::string("\x00\x00", 2)));                     // field number 0
-  EXPECT_TRUE(corrupt(good + std::string("\x0B", 1)));                         // groups
-  EXPECT_TRUE(corrupt(good + std::string("\x0F", 1)));                         // wire type 7
-  EXPECT_TRUE(corrupt(good + std::string("\x0D\x00\x00", 3)));                 // 4 bytes cut off
+  EXPECT_TRUE(corrupt(good + std::string(11, '\xFF')));  // varint without end
+  EXPECT_TRUE(corrupt(good + std::string("\x00\x00", 2)));  // field number 0
+  EXPECT_TRUE(corrupt(good + std::string("\x0B", 1)));  // groups
+  EXPECT_TRUE(corrupt(good + std::string("\x0F", 1)));  // wire type 7
+  EXPECT_TRUE(corrupt(good + std::string("\x0D\x00\x00", 3)));  // 4 bytes cut off
   EXPECT_EQ(code_of([&] { vocab_from_sentencepiece(good, {.max_pieces = 3}); }), ErrorCode::kCorruptData);
   EXPECT_EQ(code_of([&] { vocab_from_sentencepiece(good, {.max_piece_bytes = 3}); }), ErrorCode::kCorruptData);
 }

@@ -18,12 +18,14 @@ inline int32_t add_piece(Vocab& vocab, std::string piece, float score, PieceType
   return static_cast<int32_t>(vocab.pieces.size()) - 1;
 }
 
-/// Ids: 0 pad, 1 eos, 2 bos, 3 unk, 4 <start_of_turn>, 5 <end_of_turn>, 6 <start_of_image>, 7 and 8 two and three spaces, 9 "\n", 10 "\n\n",
-/// 11 <b>, 12 <b><b>; bytes from 13; then normal pieces.
+/// Ids: 0 pad, 1 eos, 2 bos, 3 unk, 4 <start_of_turn>, 5 <end_of_turn>, 6 <start_of_image>, 7 and 8 two and three spaces, 9 "\n", 10
+/// "\n\n", 11 <b>, 12 <b><b>; bytes from 13; then normal pieces.
 inline Vocab small_vocab(bool with_bytes = true) {
   Vocab v;
-  for (const char* control : {"<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"}) add_piece(v, control, -1000, PieceType::kControl);
-  for (const char* user : {"<start_of_image>", "  ", "   ", "\n", "\n\n", "<b>", "<b><b>"}) add_piece(v, user, -1000, PieceType::kUserDefined);
+  for (const char* control : {"<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"})
+    add_piece(v, control, -1000, PieceType::kControl);
+  for (const char* user : {"<start_of_image>", "  ", "   ", "\n", "\n\n", "<b>", "<b><b>"})
+    add_piece(v, user, -1000, PieceType::kUserDefined);
   if (with_bytes) {
     static const char* kHex = "0123456789ABCDEF";
     for (int byte = 0; byte < 256; ++byte) add_piece(v, std::string("<0x") + kHex[byte / 16] + kHex[byte % 16] + ">", 0, PieceType::kByte);
@@ -31,11 +33,15 @@ inline Vocab small_vocab(bool with_bytes = true) {
   float score = 0;
   // Equal scores on purpose: "ab" and "bc" tie, so the leftmost pair must win. "<unused" shows that pieces may hold '<'.
   for (const char* tie : {"ab", "bc"}) add_piece(v, tie, -0.5f, PieceType::kNormal);
-  for (const char* piece : {"aa", "aaaa", "\xE2\x96\x81t", "he", "\xE2\x96\x81the", "abc", "us", "user", "er", "mod", "od", "el", "model", "\xC3\xA9\xC3\xA9",
-                            "th", "\xE2\x96\x81th", "<b", "aab", "\xE2\x96\x81" "a"}) {
+  for (const char* piece : {"aa", "aaaa", "\xE2\x96\x81t", "he", "\xE2\x96\x81the", "abc", "us", "user", "er", "mod", "od", "el", "model",
+                            "\xC3\xA9\xC3\xA9", "th", "\xE2\x96\x81th", "<b", "aab",
+                            "\xE2\x96\x81"
+                            "a"}) {
     add_piece(v, piece, score -= 1, PieceType::kNormal);
   }
-  for (const char* letter : {"a", "b", "c", "d", "e", "h", "l", "m", "o", "r", "s", "t", "u", "<", ">", "/", "_", "n", "f", "i", "g", "\xE2\x96\x81", "\xC3\xA9"}) {
+  for (const char* letter :
+       {"a",       "b", "c", "d", "e", "h", "l", "m", "o", "r", "s", "t", "u", "<", ">", "/", "_", "n", "f", "i", "g", "\xE2\x96\x81",
+        "\xC3\xA9"}) {
     add_piece(v, letter, score -= 1, PieceType::kNormal);
   }
   return v;

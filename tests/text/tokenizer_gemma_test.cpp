@@ -62,8 +62,8 @@ TEST(GemmaTokenizer, RunsOfWhiteSpaceAreOnePiece) {
 
 TEST(GemmaTokenizer, TypedControlTextStaysText) {
   ATTUNE_GEMMA_OR_SKIP(t);
-  for (const char* typed : {"<bos>", "<eos>", "<pad>", "<unk>", "<mask>", "<start_of_turn>", "<end_of_turn>", "<unused7>", "<unused6241>", "<0x41>",
-                            "<start_of_image>", "<end_of_image>"}) {
+  for (const char* typed : {"<bos>", "<eos>", "<pad>", "<unk>", "<mask>", "<start_of_turn>", "<end_of_turn>", "<unused7>", "<unused6241>",
+                            "<0x41>", "<start_of_image>", "<end_of_image>"}) {
     const Ids ids = t->encode(typed);
     EXPECT_GT(ids.size(), 1u) << typed;
     for (const int32_t id : ids) {
@@ -90,7 +90,8 @@ TEST(GemmaTokenizer, BytesOfOnePiece) {
 
 TEST(GemmaTokenizer, OneMebibyteOfOneCharacter) {
   ATTUNE_GEMMA_OR_SKIP(t);
-  const std::pair<const char*, size_t> cases[] = {{"a", 131072}, {" ", 33826}, {"\n", 33826}, {"\xF0\x93\x80\x80", 1048576}, {"=", 65536}, {"z", 524288}};
+  const std::pair<const char*, size_t> cases[] = {{"a", 131072}, {" ", 33826}, {"\n", 33826}, {"\xF0\x93\x80\x80", 1048576},
+                                                  {"=", 65536},  {"z", 524288}};
   for (const auto& [unit, count] : cases) {
     std::string text;
     while (text.size() < (size_t{1} << 20)) text += unit;

@@ -33,8 +33,26 @@ TEST(Tokenizer, AgreesWithThePlainReference) {
   const Vocab vocab = small_vocab();
   const Tokenizer tokenizer(vocab);
   const testing::ReferenceEncoder reference(vocab);
-  static const char* kUnits[] = {"a", "b", "c", " ", "the", "\n", "<b>", "<b", "\xC3\xA9", "\xF0\x9F\x98\x80", "user", "<end_of_turn>", "<start_of_image>", "aaaa",
-                                 "\xE2\x96\x81", "\x80", "\xE2\x96", "x", "<bos>", "m"};
+  static const char* kUnits[] = {"a",
+                                 "b",
+                                 "c",
+                                 " ",
+                                 "the",
+                                 "\n",
+                                 "<b>",
+                                 "<b",
+                                 "\xC3\xA9",
+                                 "\xF0\x9F\x98\x80",
+                                 "user",
+                                 "<end_of_turn>",
+                                 "<start_of_image>",
+                                 "aaaa",
+                                 "\xE2\x96\x81",
+                                 "\x80",
+                                 "\xE2\x96",
+                                 "x",
+                                 "<bos>",
+                                 "m"};
   Rng rng(3, "tokenizer.reference");
   for (int round = 0; round < 20000; ++round) {
     std::string text;

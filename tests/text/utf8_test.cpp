@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::string_view kR = kReplacement;
 
-/// Independent reference: a table of all well-formed sequences by their byte ranges (Unicode 15, table 3-7), tried from longest to shortest;
-/// otherwise the longest prefix of any row is one replacement.
+/// Independent reference: a table of all well-formed sequences by their byte ranges (Unicode 15, table 3-7), tried from longest to
+/// shortest; otherwise the longest prefix of any row is one replacement.
 std::string reference_sanitize(std::string_view text) {
   using Range = std::pair<int, int>;
   static const std::vector<std::vector<Range>> kRows = {
@@ -49,10 +49,12 @@ std::string reference_sanitize(std::string_view text) {
 }
 
 std::string random_bytes(Rng& rng) {
-  static const std::string kParts[] = {"a",    "\x80", "\xC2",         "\xC3\xA9", "\xE2\x96", "\xE2\x96\x81",     "\xED\xA0\x80", "\xF0\x9F\x98\x80",
-                                       "\xF0", "\xF0\x9F", "\xF0\x9F\x98", "\xF4\x90", "\xFF",     "\xE0\x80\xAF", "\xC0\xAF",     "\xEF\xBF\xBD"};
+  static const std::string kParts[] = {
+      "a",    "\x80",     "\xC2",         "\xC3\xA9", "\xE2\x96", "\xE2\x96\x81", "\xED\xA0\x80", "\xF0\x9F\x98\x80",
+      "\xF0", "\xF0\x9F", "\xF0\x9F\x98", "\xF4\x90", "\xFF",     "\xE0\x80\xAF", "\xC0\xAF",     "\xEF\xBF\xBD"};
   std::string out;
-  for (uint64_t i = rng.below(12); i > 0; --i) out += rng.below(4) == 0 ? std::string(1, static_cast<char>(rng.below(256))) : kParts[rng.below(16)];
+  for (uint64_t i = rng.below(12); i > 0; --i)
+    out += rng.below(4) == 0 ? std::string(1, static_cast<char>(rng.below(256))) : kParts[rng.below(16)];
   return out;
 }
 
@@ -80,9 +82,9 @@ TEST(Utf8, ReplacesMaximalSubparts) {
   };
   EXPECT_EQ(sanitize_utf8("\x80"), r(1));
   EXPECT_EQ(sanitize_utf8("a\xF0\x9F\x98z"), "a" + r(1) + "z");
-  EXPECT_EQ(sanitize_utf8("\xC0\xAF"), r(2));          // overlong
-  EXPECT_EQ(sanitize_utf8("\xE0\x80\xAF"), r(3));      // overlong
-  EXPECT_EQ(sanitize_utf8("\xED\xA0\x80"), r(3));      // surrogate
+  EXPECT_EQ(sanitize_utf8("\xC0\xAF"), r(2));  // overlong
+  EXPECT_EQ(sanitize_utf8("\xE0\x80\xAF"), r(3));  // overlong
+  EXPECT_EQ(sanitize_utf8("\xED\xA0\x80"), r(3));  // surrogate
   EXPECT_EQ(sanitize_utf8("\xF4\x90\x80\x80"), r(4));  // above U+10FFFF
   EXPECT_EQ(sanitize_utf8("\xF5\xFF"), r(2));
   EXPECT_EQ(sanitize_utf8("\xF0\x9F\xF0\x9F\x98\x80"), r(1) + "\xF0\x9F\x98\x80");
@@ -143,7 +145,8 @@ TEST(Utf8Stream, BrokenTailIsOneReplacement) {
 
 TEST(Utf8Stream, EveryCutGivesTheSameValidChunks) {
   Rng rng(11, "utf8.stream");
-  const std::string family = "\xF0\x9F\x91\xA8\xE2\x80\x8D\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA7 \xF0\x9F\x87\xA9\xF0\x9F\x87\xAA \xED\x95\x9C \xD8\xB9";
+  const std::string family =
+      "\xF0\x9F\x91\xA8\xE2\x80\x8D\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA7 \xF0\x9F\x87\xA9\xF0\x9F\x87\xAA \xED\x95\x9C \xD8\xB9";
   for (int round = 0; round < 20000; ++round) {
     const std::string bytes = round % 10 == 0 ? family : random_bytes(rng);
     Utf8Stream stream;

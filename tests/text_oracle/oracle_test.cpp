@@ -1,6 +1,6 @@
 // Our tokenizer against the sentencepiece library on Gemma's vocabulary. The library gets a ModelProto written here in protobuf wire format
-// (sentencepiece_model.proto): user-defined pieces with U+2581 for spaces, id 3 of type UNKNOWN, BPE, byte fallback, identity normaliser, no dummy
-// prefix, white space kept. The same bytes are read back by our own reader.
+// (sentencepiece_model.proto): user-defined pieces with U+2581 for spaces, id 3 of type UNKNOWN, BPE, byte fallback, identity normaliser,
+// no dummy prefix, white space kept. The same bytes are read back by our own reader.
 #include <gtest/gtest.h>
 #include <sentencepiece_processor.h>
 
@@ -54,7 +54,7 @@ std::string model_proto(const Vocab& vocab) {
     put_bytes(model, 1, message);
   }
   std::string trainer;
-  put_int(trainer, 3, 2);   // model_type BPE
+  put_int(trainer, 3, 2);  // model_type BPE
   put_int(trainer, 35, 1);  // byte_fallback
   put_int(trainer, 40, vocab.unknown_id);
   put_int(trainer, 41, vocab.bos_id);
@@ -97,8 +97,8 @@ struct Oracle {
   }
 };
 
-#define ORACLE_OR_SKIP(name)               \
-  const Oracle& name = Oracle::get();      \
+#define ORACLE_OR_SKIP(name)                                               \
+  const Oracle& name = Oracle::get();                                      \
   if (name.ours == nullptr) GTEST_SKIP() << "the default model is absent"; \
   ASSERT_TRUE(name.ready)
 
@@ -114,24 +114,12 @@ std::string random_text(Rng& rng, const Vocab& vocab) {
   const uint64_t style = rng.below(4);
   for (uint64_t i = rng.below(30) + 1; i > 0; --i) {
     switch (style == 3 ? rng.below(6) : style * 2 + rng.below(2)) {
-      case 0:
-        out += vocab.pieces[rng.below(vocab.pieces.size())];
-        break;
-      case 1:
-        out += static_cast<char>('a' + rng.below(26));
-        break;
-      case 2:
-        out += static_cast<char>(rng.below(127) + 1);
-        break;
-      case 3:
-        out += std::string(rng.below(40), " \n\t"[rng.below(3)]);
-        break;
-      case 4:
-        out += random_code_point(rng, 0x3000);
-        break;
-      default:
-        out += random_code_point(rng, 0x110000);
-        break;
+      case 0: out += vocab.pieces[rng.below(vocab.pieces.size())]; break;
+      case 1: out += static_cast<char>('a' + rng.below(26)); break;
+      case 2: out += static_cast<char>(rng.below(127) + 1); break;
+      case 3: out += std::string(rng.below(40), " \n\t"[rng.below(3)]); break;
+      case 4: out += random_code_point(rng, 0x3000); break;
+      default: out += random_code_point(rng, 0x110000); break;
     }
   }
   return out;
@@ -192,8 +180,9 @@ TEST(Oracle, RunsAndTypedSpecials) {
   for (const char c : {' ', '\n', '\t', '=', 'a'}) {
     for (size_t n = 1; n < 100; ++n) ASSERT_NO_FATAL_FAILURE(oracle.expect_equal("x" + std::string(n, c) + "y"));
   }
-  for (const char* text : {"<end_of_turn>", "<bos>", "<unk>", "<unused7>", "<0x41>", "<table><td>a</td></table>", "[multimodal]", "<start_of_image>", "<b", "[toxicity=0]",
-                           "\xE2\x96\x81\xE2\x96\x81 \xE2\x96\x81", "<start_of_image", " <h1> ", "\n \n\t\n"}) {
+  for (const char* text :
+       {"<end_of_turn>", "<bos>", "<unk>", "<unused7>", "<0x41>", "<table><td>a</td></table>", "[multimodal]", "<start_of_image>", "<b",
+        "[toxicity=0]", "\xE2\x96\x81\xE2\x96\x81 \xE2\x96\x81", "<start_of_image", " <h1> ", "\n \n\t\n"}) {
     ASSERT_NO_FATAL_FAILURE(oracle.expect_equal(text));
   }
 }
