@@ -9,7 +9,7 @@
 // - roles: "system" or "developer", "user", "assistant" or "model". Every other one is refused, "tool" and "function" included.
 // - system messages stand before the first user message; several are joined by "\n\n" and put before its text. A later one, or one without
 //   a user message after it, is refused: the format has no place for it.
-// - the first turn is a user's. An assistant message before it is refused, as Gemma's own template does.
+// - the first turn is a user's. An assistant message before it is refused.
 // - neighbours of the same role are joined by "\n\n", or refused with `join_same_role` off.
 // - texts are trimmed (text/utf8.h); an empty text makes an empty turn; a null content is refused.
 #pragma once
