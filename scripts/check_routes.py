@@ -116,6 +116,12 @@ class Checks:
             "model": self.model, "prompt": "The capital of France is", "max_tokens": 8, "temperature": 0, "stream": True})
         return short("".join(e["choices"][0]["text"] for e in events if e["choices"]))
 
+    def tokenize(self):
+        tokens = self.client.json("POST", "/tokenize", {"content": "The capital"})["tokens"]
+        text = self.client.json("POST", "/detokenize", {"tokens": tokens})["content"]
+        need(text.strip() == "The capital", f"came back as {text!r}")
+        return f"{tokens}"
+
     def recommend(self):
         answer = self.client.json("POST", "/v1/recommend", {"user": self.user, "k": 5})
         need(len(answer["items"]) == 5, f"{len(answer['items'])} items, expected 5")
@@ -159,14 +165,15 @@ class Checks:
         return f"{self.item} put, read, found by title, deleted"
 
     def users(self):
-        listed = self.client.json("GET", "/v1/users?limit=3")
+        need(self.client.json("GET", "/v1/users?limit=3")["users"], "no user is listed")
         profile = self.client.json("GET", f"/v1/users/{self.user}")
         mine = self.client.json("GET", f"/v1/users/{self.fresh}")
         need(mine["num_ratings"] >= 1, f"the new user has {mine['num_ratings']} ratings")
+        status, _, data, _ = self.client.request("GET", f"/v1/users/{self.fresh}/export")
+        need(status == 200 and all(json.loads(line) for line in data.splitlines()), f"export gave {status}")
         status, _, _, _ = self.client.request("DELETE", f"/v1/users/{self.fresh}")
         need(status in (200, 204), f"DELETE gave {status}")
         need(self.client.request("GET", f"/v1/users/{self.fresh}")[0] == 404, "still there after DELETE")
-        del listed
         return f"{self.user} has {profile['num_ratings']} ratings, likes {', '.join(profile['taste']['likes'][:3])}; {self.fresh} erased"
 
     def metrics(self):
@@ -213,12 +220,18 @@ def main():
     args = parser.parse_args()
     client = Client(args.base, args.api_key)
     wait_until_ready(client, args.wait, args.server_pid)
-    checks = Checks(client, args.user)
+    user = args.user
+    if client.request("GET", "/v1/users/" + urllib.parse.quote(user))[0] == 404:
+        status, _, data, _ = client.request("GET", "/v1/users?limit=1")
+        users = json.loads(data).get("users", []) if status == 200 else []
+        user = str(users[0]) if users else user
+    checks = Checks(client, user)
     passed = failed = 0
     for name, check in (
         ("GET /health", checks.health), ("GET /v1/models", checks.models), ("GET /", checks.page),
         ("POST /v1/chat/completions", checks.chat), ("  streaming", checks.chat_stream),
         ("POST /v1/completions", checks.completion), ("  streaming", checks.completion_stream),
+        ("POST /tokenize /detokenize", checks.tokenize),
         ("POST /v1/recommend", checks.recommend), ("  with reasons", checks.recommend_because), ("  streaming", checks.recommend_stream),
         ("POST /v1/feedback", checks.feedback), ("PUT GET DELETE /v1/items", checks.items), ("GET DELETE /v1/users", checks.users),
         ("GET /metrics", checks.metrics), ("refusals", checks.refusals),

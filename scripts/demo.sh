@@ -5,19 +5,22 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/demo.sh [--port N] [--check] [-- OPTIONS OF attune serve]
+Usage: scripts/demo.sh [--port N] [--check] [--generated] [-- OPTIONS OF attune serve]
 
-  --port N   the port on 127.0.0.1 (default 8080)
-  --check    does everything, starts the server on a free port, calls every route once, prints what came back, stops; exit code 0 or 1
+  --port N      the port on 127.0.0.1 (default 8080)
+  --check       does everything, starts the server on a free port, calls every route once, prints what came back, stops; exit code 0 or 1
+  --generated   made-up ratings in the place of MovieLens 100K, which is for non-commercial use only
 TEXT
 }
 
 port=8080 check=0
+ratings="$data_folder" recommender="$root/models/recommender" bootstrap=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --port) [ $# -ge 2 ] || fail "--port needs a number"; port="$2"; shift ;;
     --port=*) port="${1#*=}" ;;
     --check) check=1 ;;
+    --generated) ratings=generated recommender="$root/models/recommender-generated" bootstrap=(--no-data) ;;
     -h|--help) usage; exit 0 ;;
     --) shift; break ;;
     *) usage >&2; fail "unknown argument $1" ;;
@@ -29,7 +32,7 @@ case "$port" in ''|*[!0-9]*) fail "--port is '$port', expected a number" ;; esac
 started="$(seconds)"
 cd "$root"
 heading "Prepare the machine"
-"$root/scripts/bootstrap.sh"
+"$root/scripts/bootstrap.sh" "${bootstrap[@]}"
 
 heading "Build"
 begin="$(seconds)"
@@ -41,11 +44,10 @@ attune="$root/build/release/attune"
 heading "Learn the users"
 # Both folders belong to this checkout, so that trying it leaves nothing elsewhere.
 export ATTUNE_HOME="$root"
-recommender="$root/models/recommender"
 if [ -f "$recommender/model.json" ]; then
   note "Already learned: $recommender (remove the folder to learn again)."
 else
-  "$attune" learn ratings "$data_folder" --out "$recommender"
+  "$attune" learn ratings "$ratings" --out "$recommender"
 fi
 
 if [ "$check" -eq 1 ]; then
