@@ -57,6 +57,7 @@ void check_entry(const CatalogueEntry& entry) {
 Catalogue::Catalogue(std::shared_ptr<const people::Recommender> recommender, std::shared_ptr<store::EventStore> store)
     : recommender_(std::move(recommender)), store_(std::move(store)) {
   for (int32_t i = 0; i < recommender_->items().size(); ++i) folded_titles_.push_back(search_text(recommender_->item(people::ItemIndex(i)).title));
+  if (store_ == nullptr) return;
   for (const store::CatalogueItem& item : store_->items()) remember(item);
 }
 
@@ -117,6 +118,7 @@ bool Catalogue::is_deleted(std::string_view id) const {
 
 bool Catalogue::put(const CatalogueEntry& entry) {
   check_entry(entry);
+  check(store_ != nullptr, ErrorCode::kFailedPrecondition, "[put item] there is no store to write to");
   store::CatalogueItem item;
   item.id = entry.id;
   item.title = entry.catalogue_title.empty() ? entry.title : entry.catalogue_title;
@@ -131,6 +133,7 @@ bool Catalogue::put(const CatalogueEntry& entry) {
 }
 
 bool Catalogue::remove(std::string_view id) {
+  check(store_ != nullptr, ErrorCode::kFailedPrecondition, "[delete item] there is no store to write to");
   const std::lock_guard write(write_mutex_);
   if (!find(id)) return false;
   store_->delete_item(id);

@@ -78,7 +78,7 @@ struct RecommendService::State {
 
   std::optional<people::UserIndex> learned_user(std::string_view user) const {
     const auto index = recommender->users().find(user);
-    if (!index || store->is_erased(user)) return std::nullopt;
+    if (!index || (store != nullptr && store->is_erased(user))) return std::nullopt;
     return index;
   }
 
@@ -97,6 +97,13 @@ struct RecommendService::State {
     }
     return made;
   }
+  std::vector<store::Event> events_of(std::string_view user, const store::EventQuery& query = {}) const {
+    return store != nullptr ? store->user_events(user, query) : std::vector<store::Event>();
+  }
+  store::EventStore& writable() const {
+    check(store != nullptr, ErrorCode::kFailedPrecondition, "[recommend service] there is no store to write to");
+    return *store;
+  }
   void forget(const std::string& user) {
     const std::lock_guard lock(cache_mutex);
     ++generation;
@@ -106,7 +113,7 @@ struct RecommendService::State {
   std::shared_ptr<const UserState> make_user(const std::string& user) const {
     auto out = std::make_shared<UserState>();
     out->learned = learned_user(user);
-    const std::vector<store::Event> events = store->user_events(user);
+    const std::vector<store::Event> events = events_of(user);
     check(out->learned || !events.empty(), ErrorCode::kNotFound, "[user] unknown user \"", std::string_view(user).substr(0, 100), "\"");
     out->ratings = recommender->history(out->learned, events);
     out->dismissed = recommender->dismissed(events);
@@ -211,7 +218,7 @@ void RecommendService::State::explain(RecommendReply& reply, const RecommendCall
 
 RecommendService::RecommendService(std::shared_ptr<const people::Recommender> recommender, std::shared_ptr<store::EventStore> store,
                                    std::shared_ptr<Explainer> explainer) {
-  check(recommender != nullptr && store != nullptr, ErrorCode::kInvalidArgument, "[recommend service] recommender and store must be given");
+  check(recommender != nullptr, ErrorCode::kInvalidArgument, "[recommend service] no recommender");
   state_ = std::make_unique<State>(std::move(recommender), std::move(store), std::move(explainer));
 }
 
@@ -262,7 +269,7 @@ FeedbackReply RecommendService::feedback(const Feedback& feedback) {
   event.item = feedback.item;
   event.value = feedback.value;
   event.time_ms = feedback.time_ms;
-  const store::AppendResult stored = state_->store->append(event);
+  const store::AppendResult stored = state_->writable().append(event);
   state_->forget(feedback.user);
   return {stored.event_id, stored.duplicate};
 }
@@ -273,11 +280,12 @@ bool RecommendService::delete_item(std::string_view id) { return state_->catalog
 std::vector<CatalogueEntry> RecommendService::search_items(std::string_view query, int limit) const { return state_->catalogue.search(query, limit); }
 int64_t RecommendService::num_items() const { return state_->catalogue.size(); }
 
-bool RecommendService::has_user(std::string_view user) const { return state_->learned_user(user).has_value() || state_->store->has_user(user); }
+bool RecommendService::has_user(std::string_view user) const { return state_->learned_user(user).has_value() || (state_->store != nullptr && state_->store->has_user(user)); }
 
 std::vector<std::string> RecommendService::users(std::string_view query, int limit) const {
   check(limit >= 1 && limit <= 1000, ErrorCode::kInvalidArgument, "[users] limit is ", limit, ", expected 1 to 1000");
-  std::vector<std::string> out = state_->store->users({std::string(query), 10000});
+  std::vector<std::string> out;
+  if (state_->store != nullptr) out = state_->store->users({std::string(query), 10000});
   for (const std::string& user : state_->recommender->users().keys()) {
     if (user.find(query) != std::string::npos) out.push_back(user);
   }
@@ -306,7 +314,7 @@ UserProfile RecommendService::profile(std::string_view user) const {
   store::EventQuery newest;
   newest.kind = store::kRating;
   newest.newest_first = true;
-  for (const store::Event& event : state_->store->user_events(id, newest)) {
+  for (const store::Event& event : state_->events_of(id, newest)) {
     if (event.value) list(event.item, *event.value, event.time_ms);
   }
   for (const people::RatedItem& rated : state->ratings) list(state_->recommender->items().key(rated.item), rated.rating, 0);
@@ -321,14 +329,14 @@ UserProfile RecommendService::profile(std::string_view user) const {
 
 bool RecommendService::erase_user(std::string_view user) {
   if (!has_user(user)) return false;
-  state_->store->erase_user(user);
+  state_->writable().erase_user(user);
   state_->forget(std::string(user));
   return true;
 }
 
 std::string RecommendService::export_user(std::string_view user) const {
   check(has_user(user), ErrorCode::kNotFound, "[user] unknown user \"", user.substr(0, 100), "\"");
-  return state_->store->export_user(user);
+  return state_->store != nullptr ? state_->store->export_user(user) : std::string();
 }
 
 const std::string& RecommendService::model_version() const noexcept { return state_->recommender->version(); }

@@ -113,7 +113,8 @@ struct UserProfile {
 
 class RecommendService {
  public:
-  /// `recommender` and `store` must be given; `explainer` may be null.
+  /// `recommender` must be given. Without a `store` nothing is remembered: only the learned users and items are there, and functions that
+  /// write throw kFailedPrecondition. `explainer` may be null.
   RecommendService(std::shared_ptr<const people::Recommender> recommender, std::shared_ptr<store::EventStore> store,
                    std::shared_ptr<Explainer> explainer = nullptr);
   /// Loads the learned recommender from its folder. Throws kNotFound, kCorruptData, kUnsupported.

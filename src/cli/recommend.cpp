@@ -1,10 +1,14 @@
-// attune recommend: the best items for a user of the learned model.
+// attune recommend: the best items for a user of the learned model, with reasons if asked.
 #include <nlohmann/json.hpp>
 
+#include "assist/explain.h"
+#include "assist/recommend.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/model_options.h"
 #include "core/error.h"
 #include "core/file.h"
-#include "people/recommendation.h"
+#include "store/sqlite_store.h"
 
 namespace attune::cli {
 namespace {
@@ -12,45 +16,106 @@ namespace {
 struct RecommendVerbOptions {
   std::string user;
   int32_t k = 10;
-  std::string recommender;
+  std::string recommender = (home_folder() / "models" / "recommender").string();
+  std::string store = (home_folder() / "state" / "attune.db").string();
+  bool because = false;
+  bool show_prompt = false;
+  uint64_t seed = 0;
+  ModelOptions model;
+  assist::ExplainOptions explain;
 
   void describe(OptionList& list) {
     list.add("user", user, "Id of the user.").alias("-u").required();
-    list.add("k", k, "Number of items.").alias("-k").range(1, 1000);
-    list.add("recommender", recommender, "Folder of the learned model (default: models/recommender).");
+    list.add("k", k, "Number of items; at most 50 with reasons.").alias("-k").range(1, 1000);
+    list.add("recommender", recommender, "Folder of the learned model.");
+    list.add("store", store, "SQLite file of later ratings; looked at if it is there.");
+    list.add("because", because, "Say why, in a sentence each, written by the language model and checked against the facts.");
+    list.add("show_prompt", show_prompt, "Print the prompt of each reason and stop.");
+    list.add("seed", seed, "Of the written reasons.");
+    model.describe(list);
+    explain.describe(list);
   }
 };
 
-void print_list(const CommandContext& context, const people::RecommendationList& list) {
+nlohmann::ordered_json optional_text(const std::optional<std::string>& text) {
+  return text ? nlohmann::ordered_json(*text) : nlohmann::ordered_json(nullptr);
+}
+
+void print_list(const CommandContext& context, const assist::RecommendReply& reply) {
   if (context.common.json) {
     nlohmann::ordered_json items = nlohmann::ordered_json::array();
-    for (const auto& item : list.items) {
-      items.push_back({{"item", item.item}, {"title", item.title}, {"score", item.score}, {"because", nullptr}, {"because_source", nullptr}});
+    for (const auto& item : reply.items) {
+      const auto source = assist::because_source_name(item.because_source);
+      items.push_back({{"item", item.item},
+                       {"title", item.title},
+                       {"score", item.score},
+                       {"because", optional_text(item.because)},
+                       {"because_source", source.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(source)}});
     }
-    context.print(nlohmann::ordered_json{{"user", list.user}, {"items", items}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    context.print(
+        nlohmann::ordered_json{{"user", reply.user}, {"items", items}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   int rank = 0;
-  for (const auto& item : list.items) {
+  for (const auto& item : reply.items) {
     char line[64];
     std::snprintf(line, sizeof(line), "%3d  %7.4f  ", ++rank, item.score);
     context.print(cat(line, item.title, "  [", item.item, "]"));
+    if (item.because) context.print(cat("              ", *item.because, "  (", assist::because_source_name(item.because_source), ")"));
+  }
+}
+
+void print_prompts(const CommandContext& context, const assist::RecommendReply& reply, const assist::UserProfile& profile) {
+  for (const auto& item : reply.items) {
+    assist::ReasonFacts facts;
+    facts.title = item.catalogue_title;
+    facts.year = item.year;
+    facts.genres = item.genres;
+    facts.user_likes = profile.likes;
+    facts.user_dislikes = profile.dislikes;
+    context.print(assist::Explainer::prompt(facts));
   }
 }
 
 int recommend(const CommandContext& context, const RecommendVerbOptions& options) {
-  const Path folder = options.recommender.empty() ? home_folder() / "models" / "recommender" : Path(options.recommender);
-  const auto recommender = people::Recommender::load(folder);
-  print_list(context, people::recommend_for(*recommender, options.user, options.k));
+  std::shared_ptr<store::EventStore> events;
+  if (std::filesystem::exists(options.store)) events = store::open_sqlite_store(options.store);
+  std::unique_ptr<lm::Engine> engine;
+  std::shared_ptr<assist::Explainer> explainer;
+  if (options.because && !options.show_prompt) {
+    engine = load_engine(options.model);
+    explainer = std::make_shared<assist::Explainer>(*engine, options.explain);
+  }
+  const auto service = assist::RecommendService::open(options.recommender, events, explainer);
+  const Interrupt interrupt;
+  assist::RecommendCall call;
+  call.user = options.user;
+  call.k = options.k;
+  call.because = options.because && !options.show_prompt;
+  call.seed = options.seed;
+  assist::RecommendCallbacks callbacks;
+  int64_t written = 0;
+  callbacks.on_because = [&](std::string_view, std::string_view, assist::BecauseSource) {
+    context.progress.update("reasons", ++written, options.k);
+  };
+  const assist::RecommendReply reply = service->recommend(call, callbacks, interrupt.token());
+  if (options.show_prompt) {
+    print_prompts(context, reply, service->profile(options.user));
+    return 0;
+  }
+  print_list(context, reply);
+  if (options.because)
+    context.note(cat("reasons: ", reply.because_share.model, " by the model, ", reply.because_share.from_template, " by template"));
   return 0;
 }
 
 }  // namespace
 
 void register_recommend(CommandSet& commands) {
-  commands.add("recommend", "Rank items for a user.", [](CommandSpec& spec) {
+  commands.add("recommend", "Rank items for a user and say why.", [](CommandSpec& spec) {
     auto& options = spec.options<RecommendVerbOptions>();
     spec.example("attune recommend --user 196 -k 10");
+    spec.example("attune recommend --user 196 -k 5 --because --json");
     return [&options](const CommandContext& context) { return recommend(context, options); };
   });
 }

@@ -13,6 +13,7 @@ void register_all(CommandSet& commands) {
   register_learn(commands);
   register_recommend(commands);
   register_eval_recommender(commands);
+  register_eval_reasons(commands);
   register_env(commands);
   register_docs(commands);
 }
