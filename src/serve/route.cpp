@@ -12,7 +12,6 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/completions", true, true, "Continue texts.", handle_completions},
     {"POST", "/tokenize", true, true, "Token ids of a text.", handle_tokenize},
     {"POST", "/detokenize", true, true, "Text of token ids.", handle_detokenize},
-#ifndef ATTUNE_NO_PEOPLE
     {"POST", "/v1/recommend", true, true, "The best items for a user, with reasons if asked; streams with \"stream\": true.", handle_recommend},
     {"POST", "/v1/feedback", true, true, "Store a rating or a dismissal; durable when answered.", handle_feedback},
     {"GET", "/v1/items", true, true, "Search the catalogue: ?query=&limit=.", handle_items},
@@ -23,7 +22,6 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/users/{id}", true, true, "Ratings and taste of a user.", handle_get_user},
     {"DELETE", "/v1/users/{id}", true, true, "Erase a user's events and forget what was learned.", handle_delete_user},
     {"GET", "/v1/users/{id}/export", true, true, "Everything kept about a user, JSON lines.", handle_export_user},
-#endif
     {"GET", "/*", true, false, "The page and its assets.", handle_page},
 };
 

@@ -1,8 +1,4 @@
 // Recommendations, feedback, the catalogue, users.
-#ifdef ATTUNE_NO_PEOPLE  // TEMPORARY until assist/recommend.cpp exists
-#include "serve/route.h"
-namespace attune::serve { void add_people_gauges(const App&, Gauges&) {} }
-#else
 #include <charconv>
 
 #include "assist/recommend.h"
@@ -30,6 +26,17 @@ decltype(auto) storing(Body&& body) {
     return body();
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kResource || error.code() == ErrorCode::kIo) throw ApiError(503, error.what(), "", "storage_unavailable");
+    throw;
+  }
+}
+
+/// Runs `body`; what it does not find is the `kind` ("user", "item") that the request names.
+template <class Body>
+decltype(auto) finding(const std::string& kind, Body&& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) throw ApiError(404, error.what(), kind, kind + "_not_found");
     throw;
   }
 }
@@ -124,7 +131,7 @@ void stream_recommendation(Call& call, assist::RecommendService& service, const 
   callbacks.on_because = [&](std::string_view item, std::string_view because, assist::BecauseSource source) {
     send({{"type", "because"}, {"item", item}, {"because", because}, {"because_source", source_json(source)}});
   };
-  const auto reply = service.recommend(asked, callbacks, call.request.stop);
+  const auto reply = finding("user", [&] { return service.recommend(asked, callbacks, call.request.stop); });
   send({{"type", "done"}, {"because_share", share_json(reply.because_share)}});
   if (alive) call.event("[DONE]");
 }
@@ -152,7 +159,7 @@ void handle_recommend(Call& call) {
   asked.exclude_seen = fields.exclude_seen;
   asked.seed = fields.seed;
   if (fields.stream) return stream_recommendation(call, service, asked);
-  const auto reply = service.recommend(asked, {}, call.request.stop);
+  const auto reply = finding("user", [&] { return service.recommend(asked, {}, call.request.stop); });
   const OrderedJson answer = {{"user", reply.user},
                               {"model", reply.model},
                               {"items", items_json(reply.items)},
@@ -181,7 +188,7 @@ void handle_feedback(Call& call) {
   } else if (find_member(body, "value") != nullptr) {
     throw ApiError(400, "'value' belongs to ratings only", "value", "invalid_value");
   }
-  const auto reply = storing([&] { return service.feedback(event); });
+  const auto reply = finding("item", [&] { return storing([&] { return service.feedback(event); }); });
   if (!reply.duplicate) call.api.metrics().feedback(event.kind);
   const OrderedJson answer = {{"event_id", reply.event_id}, {"stored", true}, {"duplicate", reply.duplicate}};
   call.send_json(200, dump_json(answer));
@@ -242,7 +249,7 @@ void handle_users(Call& call) {
 }
 
 void handle_get_user(Call& call) {
-  const auto profile = people(call).profile(path_id(call));
+  const auto profile = finding("user", [&] { return people(call).profile(path_id(call)); });
   OrderedJson ratings = OrderedJson::array();
   for (const auto& rating : profile.ratings) {
     // Unix seconds; null where the data that was learned from had no time.
@@ -266,9 +273,7 @@ void handle_delete_user(Call& call) {
 }
 
 void handle_export_user(Call& call) {
-  call.send({200, {{"Content-Type", "application/x-ndjson"}, {"Cache-Control", "no-store"}}, people(call).export_user(path_id(call))});
+  call.send({200, {{"Content-Type", "application/x-ndjson"}, {"Cache-Control", "no-store"}}, finding("user", [&] { return people(call).export_user(path_id(call)); })});
 }
 
 }  // namespace attune::serve
-
-#endif

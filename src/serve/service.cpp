@@ -20,14 +20,9 @@ constexpr int32_t kEngineQueue = 1 << 16;
 std::shared_ptr<assist::RecommendService> open_people(const ServiceOptions& options, std::shared_ptr<assist::Explainer> explainer) {
   if (options.recommender.empty()) return nullptr;
   if (!options.recommender_required && !std::filesystem::exists(options.recommender)) return nullptr;
-#ifdef ATTUNE_NO_PEOPLE
-  (void)explainer;
-  return nullptr;
-#else
   std::shared_ptr<store::EventStore> store =
       with_context(cat("opening the store ", options.store.string()), [&] { return store::open_sqlite_store(options.store); });
   return assist::RecommendService::open(options.recommender, std::move(store), std::move(explainer));
-#endif
 }
 
 }  // namespace
@@ -71,11 +66,7 @@ void Service::State::load() {
     engine = std::make_shared<lm::Engine>(model, engine_options);
     App app;
     app.engine = std::make_shared<LmTextEngine>(engine, options.text);
-    std::shared_ptr<assist::Explainer> explainer;
-#ifndef ATTUNE_NO_PEOPLE
-    explainer = std::make_shared<assist::Explainer>(*engine);
-#endif
-    app.people = open_people(options, std::move(explainer));
+    app.people = open_people(options, std::make_shared<assist::Explainer>(*engine));
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     std::string text = cat(model->name(), model->is_instruction_tuned() ? "" : " (base model: chat runs as a transcript)");
     text += app.people ? cat(", recommender ", options.recommender.string()) : ", no recommender";
