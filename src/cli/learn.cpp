@@ -45,7 +45,8 @@ int learn_ratings(const CommandContext& context, LearnRatingsOptions options) {
                                          {"ratings", dataset.interactions.size()}}
                       .dump());
   } else {
-    context.note(cat("fitted on all ratings and saved to ", folder.string(), "; next: attune recommend --user ", dataset.users.keys().front()));
+    context.note(
+        cat("fitted on all ratings and saved to ", folder.string(), "; next: attune recommend --user ", dataset.users.keys().front()));
   }
   return 0;
 }

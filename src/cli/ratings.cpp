@@ -38,24 +38,16 @@ void note_report(const CommandContext& context, const data::Dataset& dataset) {
 }
 
 Json difference(const char* name, const stats::Interval& interval, int k) {
-  return {{"difference", name},        {"metric", cat("ndcg@", k)}, {"mean", interval.mean}, {"low", interval.low},
-          {"high", interval.high}, {"excludes_zero", interval.excludes_zero()}};
+  return {{"difference", name},  {"metric", cat("ndcg@", k)}, {"mean", interval.mean},
+          {"low", interval.low}, {"high", interval.high},     {"excludes_zero", interval.excludes_zero()}};
 }
 
 void print_json(const CommandContext& context, const people::LearnReport& report, int k) {
   for (const auto& row : report.rows) {
-    const Json line = {{"model", row.model},
-                       {"settings", row.settings},
-                       {"k", k},
-                       {"ndcg", row.ndcg.mean},
-                       {"ndcg_low", row.ndcg.low},
-                       {"ndcg_high", row.ndcg.high},
-                       {"recall", row.recall.mean},
-                       {"recall_low", row.recall.low},
-                       {"recall_high", row.recall.high},
-                       {"users", row.ndcg.n},
-                       {"train_seconds", row.train_seconds},
-                       {"test_seconds", row.test_seconds}};
+    const Json line = {{"model", row.model},        {"settings", row.settings},           {"k", k},
+                       {"ndcg", row.ndcg.mean},     {"ndcg_low", row.ndcg.low},           {"ndcg_high", row.ndcg.high},
+                       {"recall", row.recall.mean}, {"recall_low", row.recall.low},       {"recall_high", row.recall.high},
+                       {"users", row.ndcg.n},       {"train_seconds", row.train_seconds}, {"test_seconds", row.test_seconds}};
     context.print(line.dump());
   }
   context.print(difference("weighted ALS - popularity", report.ndcg_over_popularity, k).dump());
@@ -65,7 +57,8 @@ void print_json(const CommandContext& context, const people::LearnReport& report
 }  // namespace
 
 void RatingsOptions::describe(OptionList& list) {
-  list.add("path", path, "Folder or file of ratings, or a name below datasets/; generated = a made-up set (default: ml-100k).").positional();
+  list.add("path", path, "Folder or file of ratings, or a name below datasets/; generated = a made-up set (default: ml-100k).")
+      .positional();
   read.describe(list);
 }
 
@@ -87,13 +80,14 @@ void print_report(const CommandContext& context, const people::LearnReport& repo
   if (report.rows.empty()) return;
   if (context.common.json) return print_json(context, report, k);
   context.print(cat(report.shape, "; ", report.split));
-  context.print(cat(report.num_users_tested, " users tested, ", report.num_users_skipped, " left out (no relevant rating in test); 95% intervals over users"));
+  context.print(cat(report.num_users_tested, " users tested, ", report.num_users_skipped,
+                    " left out (no relevant rating in test); 95% intervals over users"));
   context.print("");
   context.print(cat("| model | NDCG@", k, " | Recall@", k, " | train s | test s | settings |"));
   context.print("|---|---|---|---|---|---|");
   for (const auto& row : report.rows) {
-    context.print(cat("| ", row.model, " | ", with_interval(row.ndcg), " | ", with_interval(row.recall), " | ", fixed(row.train_seconds, 2), " | ",
-                      fixed(row.test_seconds, 2), " | ", row.settings, " |"));
+    context.print(cat("| ", row.model, " | ", with_interval(row.ndcg), " | ", with_interval(row.recall), " | ", fixed(row.train_seconds, 2),
+                      " | ", fixed(row.test_seconds, 2), " | ", row.settings, " |"));
   }
   context.print("");
   context.print(cat("weighted ALS - popularity, NDCG@", k, ", paired by user: ", with_interval(report.ndcg_over_popularity)));

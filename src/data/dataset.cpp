@@ -6,7 +6,9 @@
 
 namespace attune::data {
 
-std::string Dataset::shape_line() const { return cat(users.size(), " users x ", items.size(), " items, ", interactions.size(), " ratings"); }
+std::string Dataset::shape_line() const {
+  return cat(users.size(), " users x ", items.size(), " items, ", interactions.size(), " ratings");
+}
 
 std::vector<std::string> Dataset::genres() const {
   std::set<std::string> out;

@@ -13,18 +13,18 @@ namespace attune::data {
 namespace {
 
 constexpr std::array<std::string_view, 42> kAdjectives = {
-    "Silent",  "Golden",  "Broken",  "Distant", "Hidden",  "Crimson", "Lonely", "Electric", "Frozen",   "Velvet",  "Wandering",
-    "Burning", "Secret",  "Crooked", "Gentle",  "Midnight", "Paper",  "Savage", "Quiet",    "Endless",  "Borrowed", "Iron",
-    "Little",  "Northern", "Second", "Hollow",  "Bright",  "Stolen",  "Painted", "Restless", "Forgotten", "Emerald", "Late",
-    "Winter",  "Honest",  "Falling", "Tender",  "Scarlet", "Blind",   "Merry",  "Last",     "Patient"};
+    "Silent",  "Golden",   "Broken",  "Distant", "Hidden",   "Crimson", "Lonely",  "Electric", "Frozen",    "Velvet",   "Wandering",
+    "Burning", "Secret",   "Crooked", "Gentle",  "Midnight", "Paper",   "Savage",  "Quiet",    "Endless",   "Borrowed", "Iron",
+    "Little",  "Northern", "Second",  "Hollow",  "Bright",   "Stolen",  "Painted", "Restless", "Forgotten", "Emerald",  "Late",
+    "Winter",  "Honest",   "Falling", "Tender",  "Scarlet",  "Blind",   "Merry",   "Last",     "Patient"};
 constexpr std::array<std::string_view, 41> kNouns = {
-    "River",  "Harbour", "Garden",  "Witness", "Orchard", "Stranger", "Machine", "Letter", "Horizon", "Promise", "Dancer",
-    "Winter", "Station", "Mirror",  "Kingdom", "Shadow",  "Voyage",   "Ballad",  "Tower",  "Island",  "Captain", "Summer",
-    "Detective", "Circus", "Valley", "Clock",  "Lantern", "Soldier",  "Melody",  "Bridge", "Fortune", "Hunter",  "Cathedral",
-    "Train",  "Comedian", "Ocean",  "Prophet", "Daughter", "Portrait", "Frontier", "Parade"};
-constexpr std::array<std::string_view, 18> kGenreNames = {"Action",  "Adventure", "Animation", "Children's", "Comedy",   "Crime",
-                                                          "Documentary", "Drama", "Fantasy",   "Film-Noir",  "Horror",   "Musical",
-                                                          "Mystery", "Romance",   "Sci-Fi",    "Thriller",   "War",      "Western"};
+    "River",     "Harbour",  "Garden", "Witness", "Orchard",  "Stranger", "Machine",  "Letter", "Horizon", "Promise", "Dancer",
+    "Winter",    "Station",  "Mirror", "Kingdom", "Shadow",   "Voyage",   "Ballad",   "Tower",  "Island",  "Captain", "Summer",
+    "Detective", "Circus",   "Valley", "Clock",   "Lantern",  "Soldier",  "Melody",   "Bridge", "Fortune", "Hunter",  "Cathedral",
+    "Train",     "Comedian", "Ocean",  "Prophet", "Daughter", "Portrait", "Frontier", "Parade"};
+constexpr std::array<std::string_view, 18> kGenreNames = {"Action",      "Adventure", "Animation", "Children's", "Comedy", "Crime",
+                                                          "Documentary", "Drama",     "Fantasy",   "Film-Noir",  "Horror", "Musical",
+                                                          "Mystery",     "Romance",   "Sci-Fi",    "Thriller",   "War",    "Western"};
 
 std::vector<float> normal_rows(Rng& rng, int64_t rows, int rank) {
   std::vector<float> out(static_cast<size_t>(rows) * static_cast<size_t>(rank));
@@ -45,8 +45,8 @@ std::vector<int64_t> user_counts(const GeneratedOptions& o, Rng& rng) {
   double sum = 0;
   for (auto& w : weight) sum += w = std::exp(1.1 * rng.normal());
   const int64_t spare = o.num_ratings - static_cast<int64_t>(o.num_users) * o.least_per_user;
-  check(spare >= 0 && o.num_ratings <= most * o.num_users, ErrorCode::kInvalidArgument, "[generate dataset] ", o.num_ratings, " ratings for ",
-        o.num_users, " users with ", o.least_per_user, " to ", most, " each do not fit");
+  check(spare >= 0 && o.num_ratings <= most * o.num_users, ErrorCode::kInvalidArgument, "[generate dataset] ", o.num_ratings,
+        " ratings for ", o.num_users, " users with ", o.least_per_user, " to ", most, " each do not fit");
   std::vector<int64_t> out(weight.size());
   int64_t given = 0;
   for (size_t u = 0; u < out.size(); ++u) {
@@ -101,7 +101,8 @@ Generated generate_dataset(const GeneratedOptions& o) {
     quality[i] = rng.normal();
     log_popularity[i] = -0.9 * std::log(rank_of[i] + 20.0) + 0.4 * quality[i];
     out.dataset.items.add(cat(i + 1));
-    out.dataset.item_info.push_back(make_item(title_order[i], out.item_factors.data() + i * static_cast<size_t>(o.rank), directions, o.rank, rng));
+    out.dataset.item_info.push_back(
+        make_item(title_order[i], out.item_factors.data() + i * static_cast<size_t>(o.rank), directions, o.rank, rng));
   }
 
   const auto counts = user_counts(o, rng);

@@ -15,7 +15,7 @@ namespace attune::data {
 
 struct GeneratedOptions {
   int32_t num_users = 943;
-  int32_t num_items = 1682;     ///< at most 1,722: one title each
+  int32_t num_items = 1682;  ///< at most 1,722: one title each
   int64_t num_ratings = 100000;
   int rank = 6;
   int least_per_user = 20;

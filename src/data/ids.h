@@ -60,7 +60,8 @@ class IdMap {
   }
   /// `row` must be inside; throws kInvalidArgument otherwise.
   const std::string& key(IndexType row) const {
-    check(row.value >= 0 && row.value < size(), ErrorCode::kInvalidArgument, "[id map] ", Tag::kName, " row ", row.value, ", there are ", size());
+    check(row.value >= 0 && row.value < size(), ErrorCode::kInvalidArgument, "[id map] ", Tag::kName, " row ", row.value, ", there are ",
+          size());
     return keys_[static_cast<size_t>(row.value)];
   }
   int32_t size() const noexcept { return static_cast<int32_t>(keys_.size()); }

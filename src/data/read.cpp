@@ -34,8 +34,9 @@ std::string detect(const Path& path) {
     if (has_all(path, {"ratings.dat", "movies.dat"})) return "ml-dat";
     if (has_all(path, {"ratings.csv", "movies.csv"})) return "ml-csv";
     if (!inter_file(path).empty()) return "recbole";
-    fail(ErrorCode::kNotFound, "[read dataset] ", path.string(),
-         " holds no known data set: expected u.data and u.item, ratings.dat and movies.dat, ratings.csv and movies.csv, or one .inter file");
+    fail(
+        ErrorCode::kNotFound, "[read dataset] ", path.string(),
+        " holds no known data set: expected u.data and u.item, ratings.dat and movies.dat, ratings.csv and movies.csv, or one .inter file");
   }
   if (path.extension() == ".inter") return "recbole";
   if (path.extension() == ".csv" || path.extension() == ".tsv" || path.extension() == ".txt") return "table";
@@ -45,9 +46,10 @@ std::string detect(const Path& path) {
 
 void run(const std::string& format, const Path& path, const ReadJob& job) {
   const bool folder = fs::is_directory(path);
-  check(folder || format == "recbole" || format == "table", ErrorCode::kInvalidArgument, "[read dataset] format ", format, " expects a folder, found ",
+  check(folder || format == "recbole" || format == "table", ErrorCode::kInvalidArgument, "[read dataset] format ", format,
+        " expects a folder, found ", path.string());
+  check(!folder || format != "table", ErrorCode::kInvalidArgument, "[read dataset] format table expects a file, found the folder ",
         path.string());
-  check(!folder || format != "table", ErrorCode::kInvalidArgument, "[read dataset] format table expects a file, found the folder ", path.string());
   if (format == "ml-100k") return read_ml_100k(path, job);
   if (format == "ml-dat") return read_ml_dat(path, job);
   if (format == "ml-csv") return read_ml_csv(path, job);
@@ -60,7 +62,8 @@ void run(const std::string& format, const Path& path, const ReadJob& job) {
 }  // namespace
 
 void ReadOptions::describe(OptionList& list) {
-  list.add("format", format, "Format of the data; auto goes by the file names.").choices({"auto", "ml-100k", "ml-dat", "ml-csv", "recbole", "table"});
+  list.add("format", format, "Format of the data; auto goes by the file names.")
+      .choices({"auto", "ml-100k", "ml-dat", "ml-csv", "recbole", "table"});
   list.add("user_column", user_column, "Column of user ids in a delimited file (found by usual names if empty).");
   list.add("item_column", item_column, "Column of item ids.");
   list.add("rating_column", rating_column, "Column of ratings; none = every row counts as 1.");

@@ -24,13 +24,13 @@ namespace attune::data {
 
 struct ReadOptions {
   std::string format = "auto";
-  std::string user_column;       ///< table only; empty: user_id, userId, user
-  std::string item_column;       ///< empty: item_id, itemId, movieId, movie_id, item
-  std::string rating_column;     ///< empty: rating, score, value; "none": every row counts as 1
+  std::string user_column;  ///< table only; empty: user_id, userId, user
+  std::string item_column;  ///< empty: item_id, itemId, movieId, movie_id, item
+  std::string rating_column;  ///< empty: rating, score, value; "none": every row counts as 1
   std::string timestamp_column;  ///< empty: timestamp, time, if there; "none": without
-  std::string items_file;        ///< table only: a second file with item data, key column named as item_column; empty: none
-  std::string title_column;      ///< empty: title, movie_title, name
-  std::string genres_column;     ///< empty: genres, genre, class; separated by `|`
+  std::string items_file;  ///< table only: a second file with item data, key column named as item_column; empty: none
+  std::string title_column;  ///< empty: title, movie_title, name
+  std::string genres_column;  ///< empty: genres, genre, class; separated by `|`
   double max_bad_share = 0.01;
 
   void describe(OptionList& list);

@@ -8,9 +8,9 @@
 namespace attune::data {
 namespace {
 
-constexpr std::array<std::string_view, 19> kGenres100k = {"unknown",   "Action",  "Adventure", "Animation", "Children's", "Comedy",  "Crime",
-                                                          "Documentary", "Drama",   "Fantasy",   "Film-Noir", "Horror",     "Musical", "Mystery",
-                                                          "Romance",   "Sci-Fi",  "Thriller",  "War",       "Western"};
+constexpr std::array<std::string_view, 19> kGenres100k = {
+    "unknown",   "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime",    "Documentary", "Drama",  "Fantasy",
+    "Film-Noir", "Horror", "Musical",   "Mystery",   "Romance",    "Sci-Fi", "Thriller", "War",         "Western"};
 
 float parse_rating(std::string_view text) {
   const double rating = parse_number(text, "rating");
@@ -55,7 +55,8 @@ void read_items_100k(const Path& folder, const ReadJob& job) {
     names.each([&](const Fields& f) { genres.emplace_back(trim_blanks(f[0])); });
   }
   constexpr size_t kFixed = 5;  // id | title | release date | video release date | IMDb URL | one flag a genre
-  RowSource source(folder / "u.item", {.delimiter = "|", .least_fields = kFixed + genres.size()}, job.options, job.out.report, job.progress);
+  RowSource source(folder / "u.item", {.delimiter = "|", .least_fields = kFixed + genres.size()}, job.options, job.out.report,
+                   job.progress);
   source.each([&](const Fields& f) {
     std::vector<std::string> mine;
     for (size_t g = 0; g < genres.size(); ++g) {
@@ -104,8 +105,8 @@ void read_ml_csv(const Path& folder, const ReadJob& job) {
   const RowSourceOptions csv{.delimiter = ",", .quoting = true, .header = true};
   const auto expect = [](const RowSource& source, const std::vector<std::string>& columns) {
     for (size_t n = 0; n < columns.size(); ++n) {
-      check(n < source.header().size() && source.header()[n] == columns[n], ErrorCode::kCorruptData, "[read ", source.name(), "] column ", n + 1,
-            " is ", n < source.header().size() ? source.header()[n] : "missing", ", expected ", columns[n]);
+      check(n < source.header().size() && source.header()[n] == columns[n], ErrorCode::kCorruptData, "[read ", source.name(), "] column ",
+            n + 1, " is ", n < source.header().size() ? source.header()[n] : "missing", ", expected ", columns[n]);
     }
   };
   RowSource movies(folder / "movies.csv", csv, job.options, job.out.report, job.progress);

@@ -26,8 +26,8 @@ size_t find_column(const std::vector<std::string>& header, const std::string& wa
   return kNone;
 }
 
-size_t need_column(const RowSource& source, const std::vector<std::string>& header, const std::string& wanted, const std::vector<std::string>& known,
-                   std::string_view what) {
+size_t need_column(const RowSource& source, const std::vector<std::string>& header, const std::string& wanted,
+                   const std::vector<std::string>& known, std::string_view what) {
   const size_t found = find_column(header, wanted, known);
   check(found != kNone, ErrorCode::kInvalidArgument, "[read ", source.name(), "] no column for the ", what, ": expected ",
         wanted.empty() ? list_of(known) : wanted, ", found columns ", list_of(header));
@@ -49,8 +49,8 @@ void read_interactions(RowSource& source, const std::vector<std::string>& header
   const size_t rating = find_column(header, o.rating_column, kRatingNames);
   const size_t time = find_column(header, o.timestamp_column, kTimeNames);
   for (const auto& [found, wanted] : {std::pair(rating, &o.rating_column), std::pair(time, &o.timestamp_column)}) {
-    check(found != kNone || wanted->empty() || *wanted == "none", ErrorCode::kInvalidArgument, "[read ", source.name(), "] no column ", *wanted,
-          ", found columns ", list_of(header));
+    check(found != kNone || wanted->empty() || *wanted == "none", ErrorCode::kInvalidArgument, "[read ", source.name(), "] no column ",
+          *wanted, ", found columns ", list_of(header));
   }
   if (rating == kNone) job.out.report.notices.push_back(cat(source.name(), " has no rating column: every row counts as 1"));
   source.each([&](const Fields& f) {
@@ -77,7 +77,8 @@ void read_items(RowSource& source, const std::vector<std::string>& header, char 
     std::string full(title == kNone ? std::string_view() : f[title]);
     const auto year_text = year == kNone ? std::string_view() : trim_blanks(f[year]);
     if (!year_text.empty() && !full.empty()) full = cat(full, " (", year_text, ")");
-    add_item(job.out, f[item], full, genres == kNone ? std::vector<std::string>{} : parse_genres(f[genres], genre_separator), std::move(other));
+    add_item(job.out, f[item], full, genres == kNone ? std::vector<std::string>{} : parse_genres(f[genres], genre_separator),
+             std::move(other));
   });
 }
 
@@ -87,8 +88,8 @@ std::vector<std::string> atomic_header(const RowSource& source) {
   for (const auto& field : source.header()) {
     const size_t colon = field.rfind(':');
     const std::string type = colon == std::string::npos ? "" : field.substr(colon + 1);
-    check(type == "token" || type == "token_seq" || type == "float" || type == "float_seq", ErrorCode::kCorruptData, "[read ", source.name(),
-          "] header field \"", field, "\", expected name:token, name:token_seq, name:float or name:float_seq");
+    check(type == "token" || type == "token_seq" || type == "float" || type == "float_seq", ErrorCode::kCorruptData, "[read ",
+          source.name(), "] header field \"", field, "\", expected name:token, name:token_seq, name:float or name:float_seq");
     out.push_back(field.substr(0, colon));
   }
   return out;
@@ -131,8 +132,8 @@ void read_table(const Path& file, const ReadJob& job) {
   const bool quoting = delimiter_of(file) == ",";
   if (!job.options.items_file.empty()) {
     const Path items = job.options.items_file;
-    RowSource source(items, {.delimiter = delimiter_of(items), .quoting = delimiter_of(items) == ",", .header = true}, job.options, job.out.report,
-                     job.progress);
+    RowSource source(items, {.delimiter = delimiter_of(items), .quoting = delimiter_of(items) == ",", .header = true}, job.options,
+                     job.out.report, job.progress);
     read_items(source, source.header(), '|', job);
   }
   RowSource source(file, {.delimiter = delimiter_of(file), .quoting = quoting, .header = true}, job.options, job.out.report, job.progress);

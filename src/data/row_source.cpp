@@ -23,7 +23,8 @@ io::CsvOptions csv_options(const RowSourceOptions& options) {
 
 }  // namespace
 
-RowSource::RowSource(const Path& path, RowSourceOptions options, const ReadOptions& read_options, ReadReport& report, ProgressSink& progress)
+RowSource::RowSource(const Path& path, RowSourceOptions options, const ReadOptions& read_options, ReadReport& report,
+                     ProgressSink& progress)
     : file_(path),
       name_(path.filename().string()),
       options_(std::move(options)),
@@ -79,8 +80,8 @@ void RowSource::each(const std::function<void(const Fields&)>& body) {
   }
   report_.num_rows += rows;
   const int64_t bad = report_.num_bad_rows - bad_before;
-  check(static_cast<double>(bad) <= read_options_.max_bad_share * static_cast<double>(rows), ErrorCode::kCorruptData, "[read ", name_, "] ", bad, " of ",
-        rows, " rows are bad, expected at most ", 100 * read_options_.max_bad_share, "%; the first is ", first);
+  check(static_cast<double>(bad) <= read_options_.max_bad_share * static_cast<double>(rows), ErrorCode::kCorruptData, "[read ", name_, "] ",
+        bad, " of ", rows, " rows are bad, expected at most ", 100 * read_options_.max_bad_share, "%; the first is ", first);
 }
 
 std::string_view trim_blanks(std::string_view text) noexcept {
@@ -132,7 +133,8 @@ void add_item(Dataset& dataset, std::string_view key, std::string_view title, st
   if (title.size() > kMaxTitleBytes) throw RowProblem{cat("title has ", title.size(), " bytes, expected at most ", kMaxTitleBytes)};
   if (dataset.items.find(key).has_value()) throw RowProblem{cat("item ", key, " is listed twice")};
   ParsedTitle parsed = parse_title(title);
-  ItemInfo info{std::move(parsed.title), std::move(parsed.display_title), std::move(parsed.alternates), parsed.year, std::move(genres), std::move(other)};
+  ItemInfo info{std::move(parsed.title), std::move(parsed.display_title), std::move(parsed.alternates), parsed.year, std::move(genres),
+                std::move(other)};
   if (info.title.empty()) info.title = info.display_title = key;
   dataset.items.add(key);
   dataset.item_info.push_back(std::move(info));

@@ -70,7 +70,8 @@ int64_t parse_timestamp(std::string_view text);
 std::vector<std::string> parse_genres(std::string_view text, char separator);
 
 /// Adds the item (if new) with the data of `info`; the title is parsed where `title` still holds a year. Throws RowProblem.
-void add_item(Dataset& dataset, std::string_view key, std::string_view title, std::vector<std::string> genres, std::map<std::string, std::string> other);
+void add_item(Dataset& dataset, std::string_view key, std::string_view title, std::vector<std::string> genres,
+              std::map<std::string, std::string> other);
 /// Row of an item that ratings mention; without item data its key is the title.
 ItemIndex touch_item(Dataset& dataset, std::string_view key);
 

@@ -48,8 +48,8 @@ void SplitOptions::describe(OptionList& list) {
 }
 
 Split split_ratings(const Dataset& dataset, const SplitOptions& options) {
-  check(options.valid >= 0 && options.test >= 0 && options.valid + options.test < 1, ErrorCode::kInvalidArgument, "[split] shares ", options.valid,
-        " and ", options.test, ", expected at least 0 and a sum below 1");
+  check(options.valid >= 0 && options.test >= 0 && options.valid + options.test < 1, ErrorCode::kInvalidArgument, "[split] shares ",
+        options.valid, " and ", options.test, ", expected at least 0 and a sum below 1");
   std::vector<uint8_t> part(dataset.interactions.size(), 0);
   const auto shuffled = [&](Places& places, size_t user) {
     Rng rng(options.seed, fnv1a("split", user));
@@ -62,8 +62,8 @@ Split split_ratings(const Dataset& dataset, const SplitOptions& options) {
     cut(all, options.valid, options.test, part);
   } else {
     const bool leave_out = options.kind == "leave_one_out";
-    check(leave_out || options.kind == "random" || options.kind == "user_temporal", ErrorCode::kInvalidArgument, "[split] unknown kind ", options.kind,
-          ", expected random, leave_one_out, temporal or user_temporal");
+    check(leave_out || options.kind == "random" || options.kind == "user_temporal", ErrorCode::kInvalidArgument, "[split] unknown kind ",
+          options.kind, ", expected random, leave_one_out, temporal or user_temporal");
     const bool by_time = options.kind == "user_temporal" || (leave_out && options.order == "time");
     auto users = by_user(dataset);
     for (size_t u = 0; u < users.size(); ++u) {
@@ -100,7 +100,8 @@ Dataset k_core(const Dataset& dataset, int user_core, int item_core) {
     const auto drop = [&](const Interaction& r) { return user_count[r.user.value] < user_core || item_count[r.item.value] < item_core; };
     changed = std::erase_if(kept, drop) > 0;
   }
-  check(!kept.empty(), ErrorCode::kInvalidArgument, "[k-core] no rating is left with at least ", user_core, " a user and ", item_core, " an item");
+  check(!kept.empty(), ErrorCode::kInvalidArgument, "[k-core] no rating is left with at least ", user_core, " a user and ", item_core,
+        " an item");
 
   Dataset out;
   out.name = dataset.name;

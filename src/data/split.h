@@ -20,7 +20,7 @@ struct SplitOptions {
   std::string kind = "random";
   std::string order = "time";  ///< leave_one_out only
   double valid = 0.1;
-  double test = 0.1;           ///< the rest trains
+  double test = 0.1;  ///< the rest trains
   uint64_t seed = 0;
 
   void describe(OptionList& list);

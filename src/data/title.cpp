@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::array<std::string_view, 37> kArticles = {
     "The", "A",   "An",                                             // English
-    "Le",  "La",  "Les", "L'",  "L’",  "Un",  "Une", "Des",         // French
+    "Le",  "La",  "Les", "L'",  "L’",  "Un",  "Une",  "Des",         // French
     "Il",  "Lo",  "I",   "Gli", "Uno", "Una",                       // Italian
     "El",  "Los", "Las",                                            // Spanish
     "O",   "Os",  "As",  "Um",  "Uma",                              // Portuguese

@@ -12,7 +12,7 @@ struct ParsedTitle {
   std::string title;                    ///< as given without the year, outer blanks and line breaks: "Third Man, The"
   std::string display_title;            ///< without trailing parentheses, article in front: "The Third Man"
   std::vector<std::string> alternates;  ///< texts of trailing parentheses, "a.k.a." removed, article in front; no repeats of display_title
-  std::optional<int> year;              ///< of a last "(1949)" or "(2006-2007)" (the first year), 1850 to 2100
+  std::optional<int> year;  ///< of a last "(1949)" or "(2006-2007)" (the first year), 1850 to 2100
 };
 
 /// Never throws; an empty text gives empty fields.

@@ -41,11 +41,12 @@ void fill_side(Side& side, std::span<const AlsEntry> entries, std::span<const in
 }
 
 void check_input(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items) {
-  check(num_users > 0 && num_items > 0 && !ratings.empty(), ErrorCode::kInvalidArgument, "[als] ", num_users, " users, ", num_items, " items, ",
-        ratings.size(), " ratings, expected at least one of each");
+  check(num_users > 0 && num_items > 0 && !ratings.empty(), ErrorCode::kInvalidArgument, "[als] ", num_users, " users, ", num_items,
+        " items, ", ratings.size(), " ratings, expected at least one of each");
   for (const auto& r : ratings) {
     check(r.user.value >= 0 && r.user.value < num_users && r.item.value >= 0 && r.item.value < num_items, ErrorCode::kInvalidArgument,
-          "[als] rating of user row ", r.user.value, " and item row ", r.item.value, ", the matrix is ", num_users, " users x ", num_items, " items");
+          "[als] rating of user row ", r.user.value, " and item row ", r.item.value, ", the matrix is ", num_users, " users x ", num_items,
+          " items");
     check(std::isfinite(r.rating), ErrorCode::kInvalidArgument, "[als] rating of user row ", r.user.value, " and item row ", r.item.value,
           " is not finite");
   }
@@ -124,7 +125,8 @@ Als::Als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t 
   s.items.num_rows = num_items;
 
   std::vector<data::Interaction> sorted(ratings.begin(), ratings.end());
-  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return std::pair(a.user, a.item) < std::pair(b.user, b.item); });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto& a, const auto& b) { return std::pair(a.user, a.item) < std::pair(b.user, b.item); });
   for (size_t n = 1; n < sorted.size(); ++n) {
     check(sorted[n - 1].user != sorted[n].user || sorted[n - 1].item != sorted[n].item, ErrorCode::kInvalidArgument, "[als] user row ",
           sorted[n].user.value, " rates item row ", sorted[n].item.value, " twice: remove duplicates first");
@@ -217,8 +219,8 @@ void Als::set_factors(std::span<const float> user_factors, std::span<const float
   s.items.factors.assign(item_factors.begin(), item_factors.end());
 }
 
-AlsModel fit_als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options, ThreadPool& pool,
-                 const std::function<bool(int sweep, const Als& als)>& after_sweep) {
+AlsModel fit_als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options,
+                 ThreadPool& pool, const std::function<bool(int sweep, const Als& als)>& after_sweep) {
   Als als(ratings, num_users, num_items, options, pool);
   for (int sweep = 1; sweep <= options.sweeps; ++sweep) {
     als.sweep();
@@ -231,9 +233,9 @@ AlsModel fit_als(std::span<const data::Interaction> ratings, int32_t num_users, 
 std::vector<double> als_row_update(std::span<const double> items, std::span<const double> targets, std::span<const double> weights,
                                    std::span<const double> gram, int rank, double w0, double ridge) {
   const auto d = static_cast<size_t>(rank);
-  check(rank >= 1 && items.size() == targets.size() * d && weights.size() == targets.size() && gram.size() == d * d, ErrorCode::kInvalidArgument,
-        "[als row update] rank ", rank, ", ", items.size(), " item values, ", targets.size(), " targets, ", weights.size(), " weights, ", gram.size(),
-        " Gram values do not fit together");
+  check(rank >= 1 && items.size() == targets.size() * d && weights.size() == targets.size() && gram.size() == d * d,
+        ErrorCode::kInvalidArgument, "[als row update] rank ", rank, ", ", items.size(), " item values, ", targets.size(), " targets, ",
+        weights.size(), " weights, ", gram.size(), " Gram values do not fit together");
   std::vector<double> a(gram.begin(), gram.end());
   std::vector<double> x(d, 0.0);
   for (auto& value : a) value *= w0;
@@ -245,7 +247,8 @@ std::vector<double> als_row_update(std::span<const double> items, std::span<cons
       for (size_t j = 0; j < d; ++j) a[i * d + j] += (weights[n] - w0) * q[i] * q[j];
     }
   }
-  check(cholesky_double(a, rank), ErrorCode::kFailedPrecondition, "[als row update] the system is not positive definite: raise the regularisation");
+  check(cholesky_double(a, rank), ErrorCode::kFailedPrecondition,
+        "[als row update] the system is not positive definite: raise the regularisation");
   cholesky_solve_double(a, rank, x);
   return x;
 }

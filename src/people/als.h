@@ -46,8 +46,8 @@ class Als {
 
 /// options.sweeps sweeps and one closing user step, so that stored users equal `AlsModel::fold_in` of their ratings.
 /// `after_sweep(sweep, als)`, if given, is called after each (1 based) and may stop early by returning false.
-AlsModel fit_als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options, ThreadPool& pool,
-                 const std::function<bool(int sweep, const Als& als)>& after_sweep = nullptr);
+AlsModel fit_als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options,
+                 ThreadPool& pool, const std::function<bool(int sweep, const Als& als)>& after_sweep = nullptr);
 
 /// The row update in double on dense input, for tests and as a readable statement of eq. 2: `items` [count, d] are the rated items' rows,
 /// `gram` [d, d] = Q'Q. Returns p [d]. Throws kFailedPrecondition if A is not positive definite.

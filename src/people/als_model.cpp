@@ -12,7 +12,8 @@ namespace attune::people {
 namespace {
 
 void check_array(const std::vector<float>& values, size_t expected, std::string_view name) {
-  check(values.size() == expected, ErrorCode::kCorruptData, "[als model] ", name, ": expected ", expected, " values, found ", values.size());
+  check(values.size() == expected, ErrorCode::kCorruptData, "[als model] ", name, ": expected ", expected, " values, found ",
+        values.size());
   for (size_t i = 0; i < values.size(); ++i) {
     check(std::isfinite(values[i]), ErrorCode::kCorruptData, "[als model] ", name, ": value ", i, " is not finite");
   }
@@ -45,9 +46,10 @@ AlsModel::State::Encoded AlsModel::State::encode(std::span<const RatedItem> rati
   double total = 0;
   for (size_t n = 0; n < out.place.size(); ++n) {
     const RatedItem& r = ratings[out.place[n]];
-    check(r.item.value >= 0 && r.item.value < num_items, ErrorCode::kInvalidArgument, "[fold in] item row ", r.item.value, ", the model has ", num_items,
-          " items");
-    check(n == 0 || ratings[out.place[n - 1]].item != r.item, ErrorCode::kInvalidArgument, "[fold in] item row ", r.item.value, " is rated twice");
+    check(r.item.value >= 0 && r.item.value < num_items, ErrorCode::kInvalidArgument, "[fold in] item row ", r.item.value,
+          ", the model has ", num_items, " items");
+    check(n == 0 || ratings[out.place[n - 1]].item != r.item, ErrorCode::kInvalidArgument, "[fold in] item row ", r.item.value,
+          " is rated twice");
     check(std::isfinite(r.rating), ErrorCode::kInvalidArgument, "[fold in] rating of item row ", r.item.value, " is not finite");
     total += r.rating - parameters.mean - parameters.item_bias[r.item.value];
   }
@@ -66,8 +68,8 @@ AlsModel::AlsModel(AlsParameters parameters) : state_(std::make_unique<State>())
   AlsParameters& p = s.parameters;
   p.options.check_ranges();
   const auto d = static_cast<size_t>(p.options.rank);
-  check(!p.user_bias.empty() && !p.item_bias.empty(), ErrorCode::kCorruptData, "[als model] ", p.user_bias.size(), " users and ", p.item_bias.size(),
-        " items, expected at least one of each");
+  check(!p.user_bias.empty() && !p.item_bias.empty(), ErrorCode::kCorruptData, "[als model] ", p.user_bias.size(), " users and ",
+        p.item_bias.size(), " items, expected at least one of each");
   check(std::isfinite(p.mean), ErrorCode::kCorruptData, "[als model] the mean is not finite");
   check_array(p.user_bias, p.user_bias.size(), "user_bias");
   check_array(p.item_bias, p.item_bias.size(), "item_bias");
@@ -121,7 +123,8 @@ void AlsModel::scores(const UserVector& user, std::span<float> out) const {
 
 float AlsModel::score(const UserVector& user, ItemIndex item) const {
   const auto row = item_row(item);
-  check(user.p.size() == row.size(), ErrorCode::kInvalidArgument, "[als score] user vector [", user.p.size(), "], expected [", row.size(), "]");
+  check(user.p.size() == row.size(), ErrorCode::kInvalidArgument, "[als score] user vector [", user.p.size(), "], expected [", row.size(),
+        "]");
   float out = 0;
   als_scores(row.data(), 1, rank(), user.p.data(), &out);
   return state_->parameters.options.rank_with_bias ? out + state_->parameters.item_bias[item.value] : out;
@@ -130,7 +133,8 @@ float AlsModel::score(const UserVector& user, ItemIndex item) const {
 float AlsModel::predict(const UserVector& user, ItemIndex item) const {
   const AlsParameters& p = state_->parameters;
   const auto row = item_row(item);
-  check(user.p.size() == row.size(), ErrorCode::kInvalidArgument, "[als predict] user vector [", user.p.size(), "], expected [", row.size(), "]");
+  check(user.p.size() == row.size(), ErrorCode::kInvalidArgument, "[als predict] user vector [", user.p.size(), "], expected [", row.size(),
+        "]");
   float dot = 0;
   als_scores(row.data(), 1, rank(), user.p.data(), &dot);
   if (als_has_biases(p.options)) return dot + static_cast<float>(p.mean) + user.bias + p.item_bias[item.value];

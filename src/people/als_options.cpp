@@ -79,8 +79,9 @@ void AlsOptions::describe(OptionList& list) {
   list.add("rank", rank, "Dimension d of the factors.").range(1, 1024);
   list.add("lambda", lambda, "L2 regularisation.").range(1e-9, 1e9);
   list.add("w0", w0, "Weight of a pair without rating, whose target is 0.").range(0, 1e6);
-  list.add("kappa", kappa,
-           "Scale of a row's regularisation: one; count = the row's number of ratings; count_and_unobserved = ratings + w0 * rows of the other side.")
+  list.add(
+          "kappa", kappa,
+          "Scale of a row's regularisation: one; count = the row's number of ratings; count_and_unobserved = ratings + w0 * rows of the other side.")
       .choices({"one", "count", "count_and_unobserved"});
   list.add("weight", weight, "Weight of a rating.").range(1e-9, 1e6);
   list.add("low_weight", low_weight, "Weight of a rating below liked_threshold when target is liked.").range(0, 1e6);

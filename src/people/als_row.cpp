@@ -139,7 +139,8 @@ void AlsRowSolver::build_float(std::span<const AlsEntry> entries, double ridge) 
     for (int r = 0; r < count; ++r) {
       const AlsEntry& entry = entries[first + static_cast<size_t>(r)];
       const int64_t place = static_cast<int64_t>(r) * ld_;
-      als_add_row(row(entry.column), d_, ld_, entry.weight - w0, entry.weight * entry.target, panel_.data() + place, scaled_.data() + place, x_.data());
+      als_add_row(row(entry.column), d_, ld_, entry.weight - w0, entry.weight * entry.target, panel_.data() + place, scaled_.data() + place,
+                  x_.data());
     }
     als_add_gram(panel_.data(), scaled_.data(), count, ld_, 0, a_.data());
   }
@@ -164,7 +165,8 @@ void AlsRowSolver::run_double(std::span<const AlsEntry> entries, double ridge, s
   std::vector<double> x(d, 0.0);
   for (size_t i = 0; i < d; ++i) {
     for (size_t j = 0; j <= i; ++j) {
-      const double gram = gram_.exact.empty() ? static_cast<double>(gram_.padded[j * static_cast<size_t>(ld_) + i]) : gram_.exact[i * d + j];
+      const double gram =
+          gram_.exact.empty() ? static_cast<double>(gram_.padded[j * static_cast<size_t>(ld_) + i]) : gram_.exact[i * d + j];
       a[i * d + j] = options_.w0 * gram;
     }
     a[i * d + i] += ridge;

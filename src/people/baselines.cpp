@@ -17,7 +17,8 @@ void check_out(std::span<float> out, size_t expected, std::string_view operation
 
 }  // namespace
 
-PopularityRanker::PopularityRanker(std::span<const data::Interaction> ratings, int32_t num_items) : counts_(static_cast<size_t>(num_items), 0.0f) {
+PopularityRanker::PopularityRanker(std::span<const data::Interaction> ratings, int32_t num_items)
+    : counts_(static_cast<size_t>(num_items), 0.0f) {
   for (const auto& r : ratings) counts_.at(static_cast<size_t>(r.item.value)) += 1;
 }
 
@@ -26,11 +27,11 @@ void PopularityRanker::score(std::span<const RatedItem>, std::span<float> out) c
   std::copy(counts_.begin(), counts_.end(), out.begin());
 }
 
-ItemKnnRanker::ItemKnnRanker(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const ItemKnnOptions& options,
-                             ThreadPool& pool)
+ItemKnnRanker::ItemKnnRanker(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items,
+                             const ItemKnnOptions& options, ThreadPool& pool)
     : options_(options), neighbours_(static_cast<size_t>(num_items)) {
-  check(options.neighbours >= 1 && options.shrinkage >= 0, ErrorCode::kInvalidArgument, "[item knn] ", options.neighbours, " neighbours, shrinkage ",
-        options.shrinkage, ", expected at least 1 and at least 0");
+  check(options.neighbours >= 1 && options.shrinkage >= 0, ErrorCode::kInvalidArgument, "[item knn] ", options.neighbours,
+        " neighbours, shrinkage ", options.shrinkage, ", expected at least 1 and at least 0");
   std::vector<std::vector<int32_t>> items_of(static_cast<size_t>(num_users));
   std::vector<std::vector<int32_t>> users_of(static_cast<size_t>(num_items));
   for (const auto& r : ratings) {

@@ -41,7 +41,8 @@ struct ItemKnnOptions {
 class ItemKnnRanker final : public Ranker {
  public:
   /// O(sum over users of n_u^2 + num_items^2) time; memory 4 num_items bytes a thread and what is kept.
-  ItemKnnRanker(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const ItemKnnOptions& options, ThreadPool& pool);
+  ItemKnnRanker(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const ItemKnnOptions& options,
+                ThreadPool& pool);
   void score(std::span<const RatedItem> ratings, std::span<float> out) const override;
   /// s_ij if j is among the neighbours of i, else 0.
   float similarity(ItemIndex i, ItemIndex j) const;

@@ -6,13 +6,13 @@
 
 namespace attune::people {
 
-std::vector<double> Evaluation::values(double stats::RankingMetrics::*metric) const {
+std::vector<double> Evaluation::values(double stats::RankingMetrics::* metric) const {
   std::vector<double> out;
   for (const auto& m : metrics) out.push_back(m.*metric);
   return out;
 }
 
-double Evaluation::mean(double stats::RankingMetrics::*metric) const {
+double Evaluation::mean(double stats::RankingMetrics::* metric) const {
   double sum = 0;
   for (const auto& m : metrics) sum += m.*metric;
   return metrics.empty() ? 0 : sum / static_cast<double>(metrics.size());
@@ -25,8 +25,9 @@ std::vector<std::vector<RatedItem>> histories(std::span<const data::Interaction>
   return out;
 }
 
-Evaluation evaluate_ranking(const Ranker& ranker, const std::vector<std::vector<RatedItem>>& history, std::span<const data::Interaction> held_out,
-                            int32_t num_items, ThreadPool& pool, const EvaluationOptions& options) {
+Evaluation evaluate_ranking(const Ranker& ranker, const std::vector<std::vector<RatedItem>>& history,
+                            std::span<const data::Interaction> held_out, int32_t num_items, ThreadPool& pool,
+                            const EvaluationOptions& options) {
   const auto num_users = static_cast<int32_t>(history.size());
   std::vector<std::vector<int32_t>> relevant(history.size());
   std::vector<uint8_t> has_held_out(history.size(), 0);

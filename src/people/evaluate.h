@@ -25,15 +25,16 @@ struct Evaluation {
   int64_t num_skipped = 0;                     ///< users with held-out ratings but none relevant
 
   /// One metric of all users, for bootstrap.
-  std::vector<double> values(double stats::RankingMetrics::*metric) const;
-  double mean(double stats::RankingMetrics::*metric) const;
+  std::vector<double> values(double stats::RankingMetrics::* metric) const;
+  double mean(double stats::RankingMetrics::* metric) const;
 };
 
 /// Ratings of each user as rated items, in item order.
 std::vector<std::vector<RatedItem>> histories(std::span<const data::Interaction> ratings, int32_t num_users);
 
 /// Deterministic whatever the number of threads. Throws kInvalidArgument if no user can be evaluated.
-Evaluation evaluate_ranking(const Ranker& ranker, const std::vector<std::vector<RatedItem>>& history, std::span<const data::Interaction> held_out,
-                            int32_t num_items, ThreadPool& pool, const EvaluationOptions& options = {});
+Evaluation evaluate_ranking(const Ranker& ranker, const std::vector<std::vector<RatedItem>>& history,
+                            std::span<const data::Interaction> held_out, int32_t num_items, ThreadPool& pool,
+                            const EvaluationOptions& options = {});
 
 }  // namespace attune::people

@@ -72,9 +72,13 @@ std::vector<Candidate> second_stage(const Candidate& best) {
 class Study {
  public:
   Study(const data::Dataset& dataset, const LearnOptions& options, ThreadPool& pool, ProgressSink& progress)
-      : dataset_(dataset), options_(options), pool_(pool), progress_(progress), split_(data::split_ratings(dataset, {.seed = options.seed})) {
-    check(!split_.train.empty() && !split_.valid.empty() && !split_.test.empty(), ErrorCode::kInvalidArgument, "[learn] ", dataset.shape_line(),
-          ": too few to split 8:1:1, expected users with at least 5 ratings");
+      : dataset_(dataset),
+        options_(options),
+        pool_(pool),
+        progress_(progress),
+        split_(data::split_ratings(dataset, {.seed = options.seed})) {
+    check(!split_.train.empty() && !split_.valid.empty() && !split_.test.empty(), ErrorCode::kInvalidArgument, "[learn] ",
+          dataset.shape_line(), ": too few to split 8:1:1, expected users with at least 5 ratings");
     train_history_ = histories(split_.train, num_users());
     train_valid_ = split_.train;
     train_valid_.insert(train_valid_.end(), split_.valid.begin(), split_.valid.end());
@@ -177,7 +181,8 @@ void Study::compare(const Candidate& best, const ItemKnnOptions& knn, LearnRepor
     model.emplace(fit_als(train_valid_, num_users(), num_items(), best.options, pool_));
     return std::make_unique<AlsRanker>(*model);
   });
-  run("item-kNN", cat("neighbours=", knn.neighbours, " shrinkage=", knn.shrinkage, knn.threshold > -1e8 ? " liked items only" : " all rated items"),
+  run("item-kNN",
+      cat("neighbours=", knn.neighbours, " shrinkage=", knn.shrinkage, knn.threshold > -1e8 ? " liked items only" : " all rated items"),
       [&] { return std::make_unique<ItemKnnRanker>(train_valid_, num_users(), num_items(), knn, pool_); });
   run("popularity", "number of ratings", [&] { return std::make_unique<PopularityRanker>(train_valid_, num_items()); });
   const auto ndcg = [&](size_t n) { return evaluations[n].values(&stats::RankingMetrics::ndcg); };
@@ -212,24 +217,26 @@ void LearnOptions::describe(OptionList& list) {
   list.add("seed", seed, "Seed of split, start and bootstrap.");
 }
 
-Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& options, bool refit, const std::string& created, ThreadPool& pool,
-                          ProgressSink& progress) {
+Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& options, bool refit, const std::string& created,
+                          ThreadPool& pool, ProgressSink& progress) {
   Learned out;
   out.report.shape = dataset.shape_line();
   Candidate best{options.preset, als_preset(options.preset == "auto" ? "ranking" : options.preset)};
   if (options.compare) {
-    out.report.split = cat("each user's ratings at random 8:1:1 (seed ", options.seed, "); relevant: rating of at least ", options.relevant_rating,
-                           "; candidates: every item the user has not rated in the training part");
+    out.report.split = cat("each user's ratings at random 8:1:1 (seed ", options.seed, "); relevant: rating of at least ",
+                           options.relevant_rating, "; candidates: every item the user has not rated in the training part");
     Study study(dataset, options, pool, progress);
     best = study.choose(out.report);
     study.compare(best, study.choose_knn(), out.report);
   }
   if (refit) {
-    AlsModel model = fit_als(dataset.interactions, dataset.users.size(), dataset.items.size(), best.options, pool, [&](int sweep, const Als&) {
-      progress.update("sweeps over all ratings", sweep, best.options.sweeps);
-      return true;
-    });
-    out.recommender = std::make_shared<const Recommender>(dataset, std::move(model), record_of(dataset, out.report, best, options, created));
+    AlsModel model =
+        fit_als(dataset.interactions, dataset.users.size(), dataset.items.size(), best.options, pool, [&](int sweep, const Als&) {
+          progress.update("sweeps over all ratings", sweep, best.options.sweeps);
+          return true;
+        });
+    out.recommender =
+        std::make_shared<const Recommender>(dataset, std::move(model), record_of(dataset, out.report, best, options, created));
   }
   return out;
 }

@@ -20,20 +20,20 @@
 namespace attune::people {
 
 struct LearnOptions {
-  std::string preset = "auto";     ///< auto = all presets and the grid around "ranking"; or one preset as it stands
+  std::string preset = "auto";  ///< auto = all presets and the grid around "ranking"; or one preset as it stands
   int32_t k = 10;
   double relevant_rating = 4;
   int32_t resamples = 2000;
   uint64_t seed = 0;
-  bool compare = true;             ///< false: fit the preset on everything, no split, no table
+  bool compare = true;  ///< false: fit the preset on everything, no split, no table
 
   void describe(OptionList& list);
 };
 
 /// One line of the table.
 struct ModelRow {
-  std::string model;       ///< "weighted ALS", "popularity", "item-kNN"
-  std::string settings;    ///< what was chosen, for a person
+  std::string model;  ///< "weighted ALS", "popularity", "item-kNN"
+  std::string settings;  ///< what was chosen, for a person
   stats::Interval ndcg;
   stats::Interval recall;
   double train_seconds = 0;
@@ -41,14 +41,14 @@ struct ModelRow {
 };
 
 struct LearnReport {
-  std::string shape;                       ///< Dataset::shape_line
-  std::string split;                       ///< one sentence
-  std::vector<std::string> candidates;     ///< "ranking rank=32 ...: 0.2612" in the order tried
-  std::vector<ModelRow> rows;              ///< ALS first; empty without comparison
-  stats::Interval ndcg_over_popularity;    ///< paired difference of NDCG@k, ALS - popularity
-  stats::Interval ndcg_over_knn;           ///< ALS - item-kNN
+  std::string shape;  ///< Dataset::shape_line
+  std::string split;  ///< one sentence
+  std::vector<std::string> candidates;  ///< "ranking rank=32 ...: 0.2612" in the order tried
+  std::vector<ModelRow> rows;  ///< ALS first; empty without comparison
+  stats::Interval ndcg_over_popularity;  ///< paired difference of NDCG@k, ALS - popularity
+  stats::Interval ndcg_over_knn;  ///< ALS - item-kNN
   int64_t num_users_tested = 0;
-  int64_t num_users_skipped = 0;           ///< with test ratings, none relevant
+  int64_t num_users_skipped = 0;  ///< with test ratings, none relevant
 };
 
 struct Learned {
@@ -58,7 +58,7 @@ struct Learned {
 
 /// Runs the protocol. `refit`: also fit on all ratings and return the recommender. `created` goes into the record (ISO 8601).
 /// Throws kInvalidArgument (too few ratings to split, unknown preset). Time: about 15 fits.
-Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& options, bool refit, const std::string& created, ThreadPool& pool,
-                          ProgressSink& progress);
+Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& options, bool refit, const std::string& created,
+                          ThreadPool& pool, ProgressSink& progress);
 
 }  // namespace attune::people

@@ -62,7 +62,8 @@ AlsOptions decode_options(const Json& json) {
   for (const auto& [key, value] : json.items()) {
     Option* option = list.find(key);
     check(option != nullptr, ErrorCode::kCorruptData, "[model.json] unknown option ", key);
-    check(value.is_primitive() && !value.is_null(), ErrorCode::kCorruptData, "[model.json] option ", key, ", expected a number, text, true or false");
+    check(value.is_primitive() && !value.is_null(), ErrorCode::kCorruptData, "[model.json] option ", key,
+          ", expected a number, text, true or false");
     option->set_text(value.is_string() ? value.get<std::string>() : value.dump());
   }
   for (const auto& option : list.options()) {
@@ -127,7 +128,8 @@ struct RatingArrays {
 RatingArrays rating_arrays(const RecommenderState& state) {
   std::vector<const data::Interaction*> order;
   for (const auto& r : state.interactions) order.push_back(&r);
-  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return std::pair(a->user, a->item) < std::pair(b->user, b->item); });
+  std::sort(order.begin(), order.end(),
+            [](const auto* a, const auto* b) { return std::pair(a->user, a->item) < std::pair(b->user, b->item); });
   RatingArrays out;
   out.offsets.assign(static_cast<size_t>(state.users.size()) + 1, 0);
   for (const auto* r : order) {
@@ -268,8 +270,8 @@ void read_items(std::string_view text, data::Dataset& out) {
 
 std::vector<float> read_floats(const io::SafetensorsFile& file, const char* name, const std::vector<int64_t>& shape) {
   const io::TensorView& view = file.get(name);
-  check(view.dtype == DType::kF32 && view.shape == shape, ErrorCode::kCorruptData, "[factors.safetensors] ", name, " is ", dtype_name(view.dtype), " ",
-        shape_string(view.shape), ", expected F32 ", shape_string(shape));
+  check(view.dtype == DType::kF32 && view.shape == shape, ErrorCode::kCorruptData, "[factors.safetensors] ", name, " is ",
+        dtype_name(view.dtype), " ", shape_string(view.shape), ", expected F32 ", shape_string(shape));
   std::vector<float> out(view.data.size() / sizeof(float));
   std::memcpy(out.data(), view.data.data(), view.data.size());
   for (size_t i = 0; i < out.size(); ++i) {
@@ -282,8 +284,9 @@ template <class T>
 std::vector<T> read_integers(const io::SafetensorsFile& file, const char* name, const char* dtype, const std::vector<int64_t>& shape) {
   const auto* raw = file.find_raw(name);
   check(raw != nullptr, ErrorCode::kCorruptData, "[factors.safetensors] ", name, " is missing");
-  check(raw->dtype == dtype && raw->shape == shape && raw->data.size() == static_cast<size_t>(shape[0]) * sizeof(T), ErrorCode::kCorruptData,
-        "[factors.safetensors] ", name, " is ", raw->dtype, " ", shape_string(raw->shape), ", expected ", dtype, " ", shape_string(shape));
+  check(raw->dtype == dtype && raw->shape == shape && raw->data.size() == static_cast<size_t>(shape[0]) * sizeof(T),
+        ErrorCode::kCorruptData, "[factors.safetensors] ", name, " is ", raw->dtype, " ", shape_string(raw->shape), ", expected ", dtype,
+        " ", shape_string(shape));
   std::vector<T> out(static_cast<size_t>(shape[0]));
   std::memcpy(out.data(), raw->data.data(), raw->data.size());
   return out;
@@ -298,10 +301,11 @@ void read_ratings(const io::SafetensorsFile& file, int64_t num_ratings, data::Da
   check(offsets.front() == 0 && offsets.back() == num_ratings, ErrorCode::kCorruptData, "[factors.safetensors] rating_offsets run from ",
         offsets.front(), " to ", offsets.back(), ", expected 0 to ", num_ratings);
   for (int64_t u = 0; u < n; ++u) {
-    check(offsets[u] <= offsets[u + 1] && offsets[u + 1] <= num_ratings, ErrorCode::kCorruptData, "[factors.safetensors] rating_offsets fall at user row ", u);
+    check(offsets[u] <= offsets[u + 1] && offsets[u + 1] <= num_ratings, ErrorCode::kCorruptData,
+          "[factors.safetensors] rating_offsets fall at user row ", u);
     for (int64_t k = offsets[u]; k < offsets[u + 1]; ++k) {
-      check(items[k] >= 0 && items[k] < out.items.size(), ErrorCode::kCorruptData, "[factors.safetensors] rating_items: value ", k, " is ", items[k],
-            ", expected 0 to ", out.items.size() - 1);
+      check(items[k] >= 0 && items[k] < out.items.size(), ErrorCode::kCorruptData, "[factors.safetensors] rating_items: value ", k, " is ",
+            items[k], ", expected 0 to ", out.items.size() - 1);
       out.interactions.push_back({UserIndex(static_cast<int32_t>(u)), ItemIndex(items[k]), values[k], times[k]});
     }
   }
@@ -330,8 +334,8 @@ Json read_model_json(const Path& folder) {
   check(format == kFormat, ErrorCode::kUnsupported, "[model.json] format is ", format, ", expected ", kFormat);
   const auto version = member<int64_t>(out, "format_version", "model.json");
   check(version >= 1, ErrorCode::kCorruptData, "[model.json] format_version is ", version, ", expected at least 1");
-  check(version <= kFormatVersion, ErrorCode::kUnsupported, "[model.json] format_version is ", version, ", this program knows versions up to ",
-        kFormatVersion, ": use a newer Attune");
+  check(version <= kFormatVersion, ErrorCode::kUnsupported, "[model.json] format_version is ", version,
+        ", this program knows versions up to ", kFormatVersion, ": use a newer Attune");
   const auto kind = member<std::string>(out, "kind", "model.json");
   check(kind == "als", ErrorCode::kUnsupported, "[model.json] kind is ", kind, ", expected als");
   return out;
@@ -339,7 +343,8 @@ Json read_model_json(const Path& folder) {
 
 MappedFile checked_file(const Path& folder, const char* name, uint64_t max_bytes, const Json& model) {
   MappedFile file(folder / name);
-  check(file.bytes().size() <= max_bytes, ErrorCode::kCorruptData, "[", name, "] ", file.bytes().size(), " bytes, expected at most ", max_bytes);
+  check(file.bytes().size() <= max_bytes, ErrorCode::kCorruptData, "[", name, "] ", file.bytes().size(), " bytes, expected at most ",
+        max_bytes);
   const auto digests = model.find("digests");
   check(digests != model.end() && digests->is_object(), ErrorCode::kCorruptData, "[model.json] digests, expected an object");
   const auto expected = member<std::string>(*digests, name, "model.json");

@@ -78,8 +78,9 @@ Recommender::Recommender(data::Dataset dataset, AlsModel model, TrainRecord reco
   for (size_t u = 0; u < lists.size(); ++u) {
     for (size_t n = 0; n < lists[u].size(); ++n) {
       const RatedItem& r = lists[u][n];
-      check(r.item.value >= 0 && r.item.value < model.num_items() && std::isfinite(r.rating), ErrorCode::kCorruptData, "[recommender] rating of user ",
-            dataset.users.key(UserIndex(static_cast<int32_t>(u))), " on item row ", r.item.value, " is out of range");
+      check(r.item.value >= 0 && r.item.value < model.num_items() && std::isfinite(r.rating), ErrorCode::kCorruptData,
+            "[recommender] rating of user ", dataset.users.key(UserIndex(static_cast<int32_t>(u))), " on item row ", r.item.value,
+            " is out of range");
       check(n == 0 || lists[u][n - 1].item != r.item, ErrorCode::kCorruptData, "[recommender] user ",
             dataset.users.key(UserIndex(static_cast<int32_t>(u))), " rates item row ", r.item.value, " twice");
     }
@@ -101,10 +102,12 @@ Recommender::Recommender(data::Dataset dataset, AlsModel model, TrainRecord reco
 Recommender::~Recommender() = default;
 
 std::shared_ptr<const Recommender> Recommender::load(const Path& folder) {
-  return with_context([&] { return cat("loading recommender ", folder.string()); }, [&] {
-    ModelFiles files = read_model_files(folder);
-    return std::make_shared<const Recommender>(std::move(files.dataset), AlsModel(std::move(files.parameters)), std::move(files.record));
-  });
+  return with_context([&] { return cat("loading recommender ", folder.string()); },
+                      [&] {
+                        ModelFiles files = read_model_files(folder);
+                        return std::make_shared<const Recommender>(std::move(files.dataset), AlsModel(std::move(files.parameters)),
+                                                                   std::move(files.record));
+                      });
 }
 
 void Recommender::save(const Path& folder) const {
@@ -120,7 +123,8 @@ const std::vector<std::string>& Recommender::genres() const noexcept { return st
 std::span<const double> Recommender::genre_share() const noexcept { return state_->genre_share; }
 
 size_t RecommenderState::place(ItemIndex item) const {
-  check(item.value >= 0 && item.value < items.size(), ErrorCode::kInvalidArgument, "[recommender] item row ", item.value, " of ", items.size());
+  check(item.value >= 0 && item.value < items.size(), ErrorCode::kInvalidArgument, "[recommender] item row ", item.value, " of ",
+        items.size());
   return static_cast<size_t>(item.value);
 }
 
@@ -129,7 +133,8 @@ int64_t Recommender::popularity(ItemIndex item) const { return state_->popularit
 float Recommender::mean_rating(ItemIndex item) const { return state_->mean_rating[state_->place(item)]; }
 
 std::span<const RatedItem> Recommender::training_ratings(UserIndex user) const {
-  check(user.value >= 0 && user.value < users().size(), ErrorCode::kInvalidArgument, "[recommender] user row ", user.value, " of ", users().size());
+  check(user.value >= 0 && user.value < users().size(), ErrorCode::kInvalidArgument, "[recommender] user row ", user.value, " of ",
+        users().size());
   return state_->ratings[static_cast<size_t>(user.value)];
 }
 
@@ -163,7 +168,8 @@ std::vector<ItemIndex> Recommender::dismissed(std::span<const store::Event> even
 
 UserVector Recommender::fold_in(std::span<const RatedItem> ratings) const { return state_->model.fold_in(ratings); }
 
-std::vector<ScoredItem> Recommender::recommend(const UserVector& user, std::span<const RatedItem> ratings, const RecommendOptions& options) const {
+std::vector<ScoredItem> Recommender::recommend(const UserVector& user, std::span<const RatedItem> ratings,
+                                               const RecommendOptions& options) const {
   check(options.k >= 1 && options.k <= 100000, ErrorCode::kInvalidArgument, "[recommend] k is ", options.k, ", expected 1 to 100000");
   const auto n = static_cast<size_t>(items().size());
   std::vector<float> scores(n);
@@ -243,13 +249,15 @@ std::vector<float> with_column(const std::vector<float>& rows, int d, bool add, 
 
 ItemSpace Recommender::item_space(bool with_bias) const {
   const AlsParameters& p = state_->model.parameters();
-  return ItemSpace({cat("items of ", version()), 1}, items(), with_column(p.item_factors, p.options.rank, with_bias, [&](size_t i) { return p.item_bias[i]; }),
+  return ItemSpace({cat("items of ", version()), 1}, items(),
+                   with_column(p.item_factors, p.options.rank, with_bias, [&](size_t i) { return p.item_bias[i]; }),
                    p.options.rank + (with_bias ? 1 : 0));
 }
 
 UserSpace Recommender::user_space(bool with_bias) const {
   const AlsParameters& p = state_->model.parameters();
-  return UserSpace({cat("users of ", version()), 1}, users(), with_column(p.user_factors, p.options.rank, with_bias, [](size_t) { return 1.0f; }),
+  return UserSpace({cat("users of ", version()), 1}, users(),
+                   with_column(p.user_factors, p.options.rank, with_bias, [](size_t) { return 1.0f; }),
                    p.options.rank + (with_bias ? 1 : 0));
 }
 

@@ -39,7 +39,8 @@ EmbeddingSpace<Tag>::EmbeddingSpace(SpaceId id, data::IdMap<Tag> ids, std::vecto
   check(d >= 1 && rows_.size() == n * static_cast<size_t>(d), ErrorCode::kCorruptData, "[embedding space ", id_.name, "] ", rows_.size(),
         " values, expected ", n, " rows of ", d);
   for (size_t i = 0; i < rows_.size(); ++i) {
-    check(std::isfinite(rows_[i]), ErrorCode::kCorruptData, "[embedding space ", id_.name, "] row ", i / static_cast<size_t>(d), " is not finite");
+    check(std::isfinite(rows_[i]), ErrorCode::kCorruptData, "[embedding space ", id_.name, "] row ", i / static_cast<size_t>(d),
+          " is not finite");
   }
   for (const auto& direction : directions_) check_vec(direction.unit, direction.name);
   std::vector<double> sum(static_cast<size_t>(d), 0.0);
@@ -62,8 +63,8 @@ EmbeddingSpace<Tag>::EmbeddingSpace(SpaceId id, data::IdMap<Tag> ids, std::vecto
 
 template <class Tag>
 void EmbeddingSpace<Tag>::check_vec(const Vec& x, std::string_view operation) const {
-  check(x.space == id_ && x.v.size() == static_cast<size_t>(d_), ErrorCode::kInvalidArgument, "[", operation, "] vector of space ", x.space.name,
-        " version ", x.space.version, " [", x.v.size(), "], expected ", id_.name, " version ", id_.version, " [", d_, "]");
+  check(x.space == id_ && x.v.size() == static_cast<size_t>(d_), ErrorCode::kInvalidArgument, "[", operation, "] vector of space ",
+        x.space.name, " version ", x.space.version, " [", x.v.size(), "], expected ", id_.name, " version ", id_.version, " [", d_, "]");
 }
 
 template <class Tag>
@@ -78,7 +79,8 @@ const Direction& EmbeddingSpace<Tag>::direction(std::string_view name) const {
 
 template <class Tag>
 std::span<const float> EmbeddingSpace<Tag>::row(IndexType row) const {
-  check(row.value >= 0 && row.value < size(), ErrorCode::kInvalidArgument, "[embedding space ", id_.name, "] row ", row.value, " of ", size());
+  check(row.value >= 0 && row.value < size(), ErrorCode::kInvalidArgument, "[embedding space ", id_.name, "] row ", row.value, " of ",
+        size());
   return std::span(rows_).subspan(static_cast<size_t>(row.value) * static_cast<size_t>(d_), static_cast<size_t>(d_));
 }
 
@@ -135,7 +137,8 @@ std::vector<typename EmbeddingSpace<Tag>::Hit> EmbeddingSpace<Tag>::neighbours(c
 
 template <class Tag>
 EmbeddingSpace<Tag> EmbeddingSpace<Tag>::with_direction(std::string name, std::span<const float> unit, std::string record) const {
-  check(unit.size() == static_cast<size_t>(d_), ErrorCode::kInvalidArgument, "[direction ", name, "] vector [", unit.size(), "], expected [", d_, "]");
+  check(unit.size() == static_cast<size_t>(d_), ErrorCode::kInvalidArgument, "[direction ", name, "] vector [", unit.size(),
+        "], expected [", d_, "]");
   const double norm = norm_of(unit);
   check(std::isfinite(norm) && norm > 0, ErrorCode::kInvalidArgument, "[direction ", name, "] length is ", norm, ", expected above 0");
   Direction direction{name, {id_, {}}, 0, std::move(record)};

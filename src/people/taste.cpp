@@ -36,7 +36,8 @@ struct Side {
   }
 };
 
-std::vector<GenreTaste> strongest(const Recommender& recommender, const Side& side, const Side& other, int least_count, const TasteOptions& options) {
+std::vector<GenreTaste> strongest(const Recommender& recommender, const Side& side, const Side& other, int least_count,
+                                  const TasteOptions& options) {
   std::vector<GenreTaste> out;
   for (size_t g = 0; g < recommender.genres().size(); ++g) {
     const std::string& genre = recommender.genres()[g];
@@ -75,8 +76,8 @@ std::vector<Favourite> favourites_of(const Recommender& recommender, std::span<c
 }  // namespace
 
 Taste taste_of(const Recommender& recommender, std::span<const RatedItem> ratings, const TasteOptions& options) {
-  check(options.max_genres >= 0 && options.max_favourites >= 0 && options.pseudo_ratings > 0, ErrorCode::kInvalidArgument, "[taste] max_genres ",
-        options.max_genres, ", max_favourites ", options.max_favourites, ", pseudo_ratings ", options.pseudo_ratings,
+  check(options.max_genres >= 0 && options.max_favourites >= 0 && options.pseudo_ratings > 0, ErrorCode::kInvalidArgument,
+        "[taste] max_genres ", options.max_genres, ", max_favourites ", options.max_favourites, ", pseudo_ratings ", options.pseudo_ratings,
         ", expected at least 0, at least 0 and above 0");
   Taste out;
   out.num_ratings = static_cast<int>(ratings.size());

@@ -18,7 +18,7 @@ namespace attune::people {
 struct GenreTaste {
   std::string genre;
   double lift = 1;  ///< against the catalogue as it is rated; above 1
-  int count = 0;    ///< the user's ratings of the genre on this side
+  int count = 0;  ///< the user's ratings of the genre on this side
 };
 
 struct Favourite {
@@ -29,7 +29,7 @@ struct Favourite {
 
 struct Taste {
   int num_ratings = 0;
-  std::vector<GenreTaste> likes;      ///< strongest first, at most max_genres, no genre in both lists
+  std::vector<GenreTaste> likes;  ///< strongest first, at most max_genres, no genre in both lists
   std::vector<GenreTaste> dislikes;
   std::vector<Favourite> favourites;  ///< best rated first; equal ratings: less popular first, as they say more
 };
@@ -39,8 +39,8 @@ struct TasteOptions {
   int max_favourites = 5;
   double least_lift = 1.15;
   double pseudo_ratings = 8;
-  int least_count = 2;            ///< a genre needs this many ratings on its side (1 if the user has fewer than 5 ratings)
-  float favourite_rating = 4;     ///< favourites have at least this rating and are at least the user's median
+  int least_count = 2;  ///< a genre needs this many ratings on its side (1 if the user has fewer than 5 ratings)
+  float favourite_rating = 4;  ///< favourites have at least this rating and are at least the user's median
 };
 
 /// O(ratings * genres per item). No ratings give an empty taste.

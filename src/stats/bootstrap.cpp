@@ -17,9 +17,11 @@ double mean_of(std::span<const double> values) {
 }
 
 void check_values(std::span<const double> values, std::string_view operation, size_t least) {
-  check(values.size() >= least, ErrorCode::kInvalidArgument, "[", operation, "] expected at least ", least, " values, found ", values.size());
+  check(values.size() >= least, ErrorCode::kInvalidArgument, "[", operation, "] expected at least ", least, " values, found ",
+        values.size());
   for (size_t i = 0; i < values.size(); ++i) {
-    check(std::isfinite(values[i]), ErrorCode::kInvalidArgument, "[", operation, "] value ", i, " is ", values[i], ", expected a finite number");
+    check(std::isfinite(values[i]), ErrorCode::kInvalidArgument, "[", operation, "] value ", i, " is ", values[i],
+          ", expected a finite number");
   }
 }
 
@@ -69,8 +71,8 @@ double student_t_tail(double x, double df) { return 0.5 * incomplete_beta(df / 2
 Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options) {
   check_values(values, "bootstrap", 1);
   check_level(options.level, "bootstrap");
-  check(options.resamples >= 100 && options.resamples <= 1000000, ErrorCode::kInvalidArgument, "[bootstrap] resamples is ", options.resamples,
-        ", expected 100 to 1000000");
+  check(options.resamples >= 100 && options.resamples <= 1000000, ErrorCode::kInvalidArgument, "[bootstrap] resamples is ",
+        options.resamples, ", expected 100 to 1000000");
   const uint64_t n = values.size();
   Rng rng(options.seed, "bootstrap");
   std::vector<double> means(static_cast<size_t>(options.resamples));
@@ -85,7 +87,8 @@ Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& 
 }
 
 Interval paired_bootstrap(std::span<const double> a, std::span<const double> b, const BootstrapOptions& options) {
-  check(a.size() == b.size(), ErrorCode::kInvalidArgument, "[paired bootstrap] expected arrays of one length, found ", a.size(), " and ", b.size());
+  check(a.size() == b.size(), ErrorCode::kInvalidArgument, "[paired bootstrap] expected arrays of one length, found ", a.size(), " and ",
+        b.size());
   std::vector<double> difference(a.size());
   for (size_t i = 0; i < a.size(); ++i) difference[i] = a[i] - b[i];
   return bootstrap_mean(difference, options);
@@ -113,7 +116,8 @@ double quantile(std::span<const double> sorted, double p) {
 }
 
 double student_t_quantile(double p, double df) {
-  check(p > 0 && p < 1 && df > 0, ErrorCode::kInvalidArgument, "[student t quantile] p = ", p, ", df = ", df, ", expected 0 < p < 1 and df > 0");
+  check(p > 0 && p < 1 && df > 0, ErrorCode::kInvalidArgument, "[student t quantile] p = ", p, ", df = ", df,
+        ", expected 0 < p < 1 and df > 0");
   if (p < 0.5) return -student_t_quantile(1 - p, df);
   double low = 0;
   double high = 1;

@@ -13,13 +13,14 @@ std::vector<int32_t> sorted_unique(std::span<const int32_t> rows, std::string_vi
   std::vector<int32_t> out(rows.begin(), rows.end());
   std::sort(out.begin(), out.end());
   const auto twice = std::adjacent_find(out.begin(), out.end());
-  check(twice == out.end(), ErrorCode::kInvalidArgument, "[ranking metrics] ", what, " holds row ", twice == out.end() ? 0 : *twice, " twice");
+  check(twice == out.end(), ErrorCode::kInvalidArgument, "[ranking metrics] ", what, " holds row ", twice == out.end() ? 0 : *twice,
+        " twice");
   return out;
 }
 
 double check_pair(std::span<const double> a, std::span<const double> b, std::string_view operation) {
-  check(!a.empty() && a.size() == b.size(), ErrorCode::kInvalidArgument, "[", operation, "] expected two arrays of one length above 0, found ",
-        a.size(), " and ", b.size());
+  check(!a.empty() && a.size() == b.size(), ErrorCode::kInvalidArgument, "[", operation,
+        "] expected two arrays of one length above 0, found ", a.size(), " and ", b.size());
   return static_cast<double>(a.size());
 }
 
@@ -79,14 +80,15 @@ double auc(std::span<const float> scores, std::span<const int32_t> relevant, std
     size_t end = begin;
     double run_positives = 0;
     double run_negatives = 0;
-    for (; end < order.size() && scores[order[end]] == scores[order[begin]]; ++end) (kind[order[end]] == 1 ? run_positives : run_negatives) += 1;
+    for (; end < order.size() && scores[order[end]] == scores[order[begin]]; ++end)
+      (kind[order[end]] == 1 ? run_positives : run_negatives) += 1;
     won += run_positives * (negatives + 0.5 * run_negatives);
     positives += run_positives;
     negatives += run_negatives;
     begin = end;
   }
-  check(positives > 0 && negatives > 0, ErrorCode::kInvalidArgument, "[auc] expected both classes, found ", positives, " relevant and ", negatives,
-        " other items");
+  check(positives > 0 && negatives > 0, ErrorCode::kInvalidArgument, "[auc] expected both classes, found ", positives, " relevant and ",
+        negatives, " other items");
   return won / (positives * negatives);
 }
 
@@ -109,7 +111,8 @@ double catalogue_coverage(std::span<const std::vector<int32_t>> lists, int32_t c
   std::vector<uint8_t> seen(static_cast<size_t>(catalogue_size), 0);
   for (const auto& list : lists) {
     for (const int32_t row : list) {
-      check(row >= 0 && row < catalogue_size, ErrorCode::kInvalidArgument, "[catalogue coverage] row ", row, " of ", catalogue_size, " items");
+      check(row >= 0 && row < catalogue_size, ErrorCode::kInvalidArgument, "[catalogue coverage] row ", row, " of ", catalogue_size,
+            " items");
       seen[static_cast<size_t>(row)] = 1;
     }
   }
@@ -118,8 +121,8 @@ double catalogue_coverage(std::span<const std::vector<int32_t>> lists, int32_t c
 
 std::vector<int32_t> top_k(std::span<const float> scores, int k, std::span<const uint8_t> excluded) {
   check(k >= 0, ErrorCode::kInvalidArgument, "[top k] k is ", k);
-  check(excluded.empty() || excluded.size() == scores.size(), ErrorCode::kInvalidArgument, "[top k] ", scores.size(), " scores, ", excluded.size(),
-        " exclusion marks");
+  check(excluded.empty() || excluded.size() == scores.size(), ErrorCode::kInvalidArgument, "[top k] ", scores.size(), " scores, ",
+        excluded.size(), " exclusion marks");
   std::vector<int32_t> rows;
   rows.reserve(scores.size());
   for (size_t row = 0; row < scores.size(); ++row) {
@@ -135,8 +138,8 @@ std::vector<int32_t> top_k(std::span<const float> scores, int k, std::span<const
 }
 
 double pass_at_k(int n, int passed, int k) {
-  check(n >= 1 && k >= 1 && k <= n && passed >= 0 && passed <= n, ErrorCode::kInvalidArgument, "[pass@k] n = ", n, ", passed = ", passed, ", k = ", k,
-        ", expected 1 <= k <= n and 0 <= passed <= n");
+  check(n >= 1 && k >= 1 && k <= n && passed >= 0 && passed <= n, ErrorCode::kInvalidArgument, "[pass@k] n = ", n, ", passed = ", passed,
+        ", k = ", k, ", expected 1 <= k <= n and 0 <= passed <= n");
   double none = 1;  // C(n - passed, k) / C(n, k) as a product
   for (int i = 0; i < k; ++i) none *= std::max(0.0, static_cast<double>(n - passed - i)) / (n - i);
   return 1 - none;

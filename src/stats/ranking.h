@@ -13,11 +13,11 @@
 namespace attune::stats {
 
 struct RankingMetrics {
-  double ndcg = 0;       ///< sum_{r<=k} h(r) / log2(r + 1), divided by sum_{r<=min(k,R)} 1 / log2(r + 1)
-  double recall = 0;     ///< hits in the first k / R
-  double hit = 0;        ///< 1 if the first k hold a relevant item
-  double mrr = 0;        ///< 1 / rank of the first relevant item of the first k, 0 if none
-  double map = 0;        ///< average precision: sum_{r<=k} h(r) * precision@r, divided by min(k, R)
+  double ndcg = 0;  ///< sum_{r<=k} h(r) / log2(r + 1), divided by sum_{r<=min(k,R)} 1 / log2(r + 1)
+  double recall = 0;  ///< hits in the first k / R
+  double hit = 0;  ///< 1 if the first k hold a relevant item
+  double mrr = 0;  ///< 1 / rank of the first relevant item of the first k, 0 if none
+  double map = 0;  ///< average precision: sum_{r<=k} h(r) * precision@r, divided by min(k, R)
   double precision = 0;  ///< hits in the first k / k
 };
 

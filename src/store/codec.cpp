@@ -13,7 +13,8 @@ using Json = nlohmann::ordered_json;
 constexpr int kMaxYear = 9999;
 
 void check_text(std::string_view text, size_t max_bytes, std::string_view what) {
-  check(text.size() <= max_bytes, ErrorCode::kInvalidArgument, "[store] ", what, " has ", text.size(), " bytes, expected at most ", max_bytes);
+  check(text.size() <= max_bytes, ErrorCode::kInvalidArgument, "[store] ", what, " has ", text.size(), " bytes, expected at most ",
+        max_bytes);
   check(io::is_valid_utf8(text), ErrorCode::kInvalidArgument, "[store] ", what, " is no valid UTF-8");
 }
 
@@ -43,7 +44,8 @@ void validate(const Event& event) {
   check(event.time_ms >= 0, ErrorCode::kInvalidArgument, "[store] time_ms is ", event.time_ms, ", expected at least 0");
   check_text(event.payload, kMaxPayloadBytes, "payload");
   if (event.payload.empty()) return;
-  check(event.payload.front() == '{' && Json::accept(event.payload), ErrorCode::kInvalidArgument, "[store] payload, expected one JSON object or nothing");
+  check(event.payload.front() == '{' && Json::accept(event.payload), ErrorCode::kInvalidArgument,
+        "[store] payload, expected one JSON object or nothing");
 }
 
 void validate(const CatalogueItem& item) {

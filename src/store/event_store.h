@@ -27,21 +27,21 @@ inline constexpr size_t kMaxTitleBytes = 1024;
 inline constexpr size_t kMaxGenres = 64;
 
 /// Kinds that the system itself reads. Any other kind is stored and exported as it is.
-inline constexpr std::string_view kRating = "rating";      ///< value = rating
-inline constexpr std::string_view kDismiss = "dismiss";    ///< "not for me"; no value
+inline constexpr std::string_view kRating = "rating";  ///< value = rating
+inline constexpr std::string_view kDismiss = "dismiss";  ///< "not for me"; no value
 inline constexpr std::string_view kCritique = "critique";  ///< payload says which attribute and sign
 inline constexpr std::string_view kChoice = "choice";
 inline constexpr std::string_view kChat = "chat";
 
 struct Event {
-  std::string event_id;         ///< unique in the log; empty on append: the store makes one
-  std::string user;             ///< opaque, not empty
-  std::string kind;             ///< not empty
-  std::string item;             ///< opaque; empty if the event is about no item
+  std::string event_id;  ///< unique in the log; empty on append: the store makes one
+  std::string user;  ///< opaque, not empty
+  std::string kind;  ///< not empty
+  std::string item;  ///< opaque; empty if the event is about no item
   std::optional<double> value;  ///< finite
-  int64_t time_ms = 0;          ///< Unix time; 0 on append: the store takes the clock
-  std::string payload;          ///< one JSON object, or empty
-  int64_t sequence = 0;         ///< place in the log, rising; set by the store
+  int64_t time_ms = 0;  ///< Unix time; 0 on append: the store takes the clock
+  std::string payload;  ///< one JSON object, or empty
+  int64_t sequence = 0;  ///< place in the log, rising; set by the store
 };
 
 struct AppendResult {
@@ -57,13 +57,13 @@ struct CatalogueItem {
   std::optional<int> year;
   std::vector<std::string> genres;
   std::map<std::string, std::string> extra;  ///< other fields, as text
-  int64_t time_ms = 0;                       ///< last change; set by the store
-  bool deleted = false;                      ///< hides a learned item of this id
+  int64_t time_ms = 0;  ///< last change; set by the store
+  bool deleted = false;  ///< hides a learned item of this id
 };
 
 struct UserQuery {
   std::string contains;  ///< part of the id, case-sensitive; empty = all
-  int limit = 50;        ///< 1 to 10,000
+  int limit = 50;  ///< 1 to 10,000
 };
 
 struct EventQuery {

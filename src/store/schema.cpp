@@ -31,10 +31,11 @@ int64_t version_of(SqliteDb& db, const Path& path) {
   const int64_t tables = db.query_integer("SELECT count(*) FROM sqlite_master");
   if (tables == 0) return 0;
   const int64_t id = db.query_integer("PRAGMA application_id");
-  check(id == kApplicationId, ErrorCode::kUnsupported, "[store] ", path.filename().string(), " is a database of another program: application id ", id,
-        ", expected ", kApplicationId);
+  check(id == kApplicationId, ErrorCode::kUnsupported, "[store] ", path.filename().string(),
+        " is a database of another program: application id ", id, ", expected ", kApplicationId);
   const int64_t version = db.query_integer("SELECT value FROM meta WHERE key = 'schema_version'");
-  check(version >= 1, ErrorCode::kCorruptData, "[store] ", path.filename().string(), " has schema version ", version, ", expected at least 1");
+  check(version >= 1, ErrorCode::kCorruptData, "[store] ", path.filename().string(), " has schema version ", version,
+        ", expected at least 1");
   return version;
 }
 

@@ -82,7 +82,8 @@ std::optional<double> Statement::real(int column) const {
   return sqlite3_column_double(handle_, column);
 }
 
-SqliteDb::SqliteDb(const Path& path, int busy_timeout_ms, bool may_create) : name_(path.filename().string()), busy_timeout_ms_(busy_timeout_ms) {
+SqliteDb::SqliteDb(const Path& path, int busy_timeout_ms, bool may_create)
+    : name_(path.filename().string()), busy_timeout_ms_(busy_timeout_ms) {
   const int flags = SQLITE_OPEN_READWRITE | (may_create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int result = sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr);
   try {
@@ -132,7 +133,8 @@ int64_t SqliteDb::query_integer(const char* sql) {
 void SqliteDb::fail_code(int code, std::string_view operation) const {
   std::string detail = handle_ != nullptr ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
   const int primary = code & 0xff;
-  if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED) detail = cat("another process has held the lock for more than ", busy_timeout_ms_, " ms");
+  if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED)
+    detail = cat("another process has held the lock for more than ", busy_timeout_ms_, " ms");
   if (primary == SQLITE_FULL) detail = "the disk is full or the size limit of the database is reached";
   fail(code_of(code), "[store] ", name_, ": ", operation, ": ", detail, " (SQLite code ", code, ")");
 }

@@ -130,8 +130,8 @@ AppendResult SqliteStore::insert(const Event& event) {
   Statement known = writer_.prepare("SELECT sequence, user, kind, item FROM events WHERE event_id = ?");
   known.bind(1, out.event_id);
   check(known.step(), ErrorCode::kInternal, "[store] event ", out.event_id, " was neither written nor there before");
-  check(known.text(1) == event.user && known.text(2) == event.kind && known.text(3) == event.item, ErrorCode::kInvalidArgument, "[store] event_id ",
-        out.event_id, " is taken by another event");
+  check(known.text(1) == event.user && known.text(2) == event.kind && known.text(3) == event.item, ErrorCode::kInvalidArgument,
+        "[store] event_id ", out.event_id, " is taken by another event");
   out.sequence = known.integer(0);
   out.duplicate = true;
   return out;
@@ -190,7 +190,8 @@ bool SqliteStore::has_user(std::string_view user) const {
 }
 
 std::vector<std::string> SqliteStore::users(const UserQuery& query) const {
-  check(query.limit >= 1 && query.limit <= kMaxUsers, ErrorCode::kInvalidArgument, "[store] limit is ", query.limit, ", expected 1 to ", kMaxUsers);
+  check(query.limit >= 1 && query.limit <= kMaxUsers, ErrorCode::kInvalidArgument, "[store] limit is ", query.limit, ", expected 1 to ",
+        kMaxUsers);
   const std::lock_guard lock(read_mutex_);
   Statement select = reader_.prepare("SELECT DISTINCT user FROM events WHERE ?1 = '' OR instr(user, ?1) > 0 ORDER BY user LIMIT ?2");
   select.bind(1, std::string_view(query.contains)).bind(2, static_cast<int64_t>(query.limit));
@@ -243,7 +244,8 @@ bool SqliteStore::put_item(const CatalogueItem& item) {
     Statement known = writer_.prepare("SELECT 1 FROM items WHERE id = ? AND deleted = 0");
     fresh = !known.bind(1, std::string_view(item.id)).step();
   }
-  Statement put = writer_.prepare("INSERT OR REPLACE INTO items(id, title, year, genres, extra, time_ms, deleted) VALUES(?, ?, ?, ?, ?, ?, 0)");
+  Statement put =
+      writer_.prepare("INSERT OR REPLACE INTO items(id, title, year, genres, extra, time_ms, deleted) VALUES(?, ?, ?, ?, ?, ?, 0)");
   put.bind(1, std::string_view(item.id)).bind(2, std::string_view(item.title));
   put.bind(3, item.year ? std::optional<double>(*item.year) : std::nullopt);
   put.bind(4, encode_list(item.genres)).bind(5, encode_map(item.extra)).bind(6, now_ms());
@@ -253,7 +255,8 @@ bool SqliteStore::put_item(const CatalogueItem& item) {
 }
 
 bool SqliteStore::delete_item(std::string_view id) {
-  check(!id.empty() && id.size() <= kMaxIdBytes, ErrorCode::kInvalidArgument, "[store] item id has ", id.size(), " bytes, expected 1 to ", kMaxIdBytes);
+  check(!id.empty() && id.size() <= kMaxIdBytes, ErrorCode::kInvalidArgument, "[store] item id has ", id.size(), " bytes, expected 1 to ",
+        kMaxIdBytes);
   const std::lock_guard lock(write_mutex_);
   Transaction transaction(writer_);
   bool marked = false;
@@ -261,8 +264,8 @@ bool SqliteStore::delete_item(std::string_view id) {
     Statement known = writer_.prepare("SELECT 1 FROM items WHERE id = ? AND deleted = 1");
     marked = known.bind(1, id).step();
   }
-  Statement put =
-      writer_.prepare("INSERT OR REPLACE INTO items(id, title, year, genres, extra, time_ms, deleted) VALUES(?, '', NULL, '[]', '{}', ?, 1)");
+  Statement put = writer_.prepare(
+      "INSERT OR REPLACE INTO items(id, title, year, genres, extra, time_ms, deleted) VALUES(?, '', NULL, '[]', '{}', ?, 1)");
   put.bind(1, id).bind(2, now_ms()).run();
   transaction.commit();
   return !marked;
@@ -292,15 +295,17 @@ void SqliteStore::check_integrity() const {
 }  // namespace
 
 std::unique_ptr<EventStore> open_sqlite_store(const Path& path, const SqliteOptions& options) {
-  return with_context([&] { return cat("opening store ", path.string()); }, [&]() -> std::unique_ptr<EventStore> {
-    const Path folder = path.has_parent_path() ? path.parent_path() : Path(".");
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    check(std::filesystem::is_directory(folder), ErrorCode::kIo, "[store] cannot create folder ", folder.string(), ": ", error.message());
-    auto out = std::make_unique<SqliteStore>(path, options);
-    sync_folder(folder);  // the file's name survives power loss too
-    return out;
-  });
+  return with_context([&] { return cat("opening store ", path.string()); },
+                      [&]() -> std::unique_ptr<EventStore> {
+                        const Path folder = path.has_parent_path() ? path.parent_path() : Path(".");
+                        std::error_code error;
+                        std::filesystem::create_directories(folder, error);
+                        check(std::filesystem::is_directory(folder), ErrorCode::kIo, "[store] cannot create folder ", folder.string(), ": ",
+                              error.message());
+                        auto out = std::make_unique<SqliteStore>(path, options);
+                        sync_folder(folder);  // the file's name survives power loss too
+                        return out;
+                      });
 }
 
 }  // namespace attune::store

@@ -119,8 +119,8 @@ TEST_F(ReadTest, BadRowsAreCountedAndListed) {
                          "1::2::nan::9\n"      // not finite
                          "1::2::6::9\n"        // outside the scale
                          "1::2::4::noon\n"     // no time
-                         "1::" + std::string(257, '7') + "::4::9\n" +
-                         "1::3::5::9\n");
+                         "1::" +
+                         std::string(257, '7') + "::4::9\n" + "1::3::5::9\n");
   const auto dataset = read();
   EXPECT_EQ(dataset.report.num_bad_rows, 8);
   EXPECT_EQ(dataset.report.num_rows, 3 + 1009);
@@ -177,7 +177,8 @@ TEST_F(ReadTest, BadItemsAndTags) {
 std::string u_item(const std::string& extra = {}) {
   std::string flags;
   for (int g = 0; g < 19; ++g) flags += g == 5 || g == 8 ? "|1" : "|0";
-  return "1|Toy Story (1995)|01-Jan-1995||http://x" + flags + "\n2|Caf\xE9 au Lait (1993)|||" + flags + "\n3|Third Man, The (1949)|||" + flags + "\n" + extra;
+  return "1|Toy Story (1995)|01-Jan-1995||http://x" + flags + "\n2|Caf\xE9 au Lait (1993)|||" + flags + "\n3|Third Man, The (1949)|||" +
+         flags + "\n" + extra;
 }
 
 TEST_F(ReadTest, Ml100kAsPublished) {
@@ -211,7 +212,8 @@ TEST_F(ReadTest, Ml100kGenreFlags) {
 
 TEST_F(ReadTest, RecboleAtomicFiles) {
   put("x.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t242\t3\t881250949\n186\t302\t3.5\t8.91717742E8\n");
-  put("x.item", "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\tx:float\n242\tThird Man, The\t1949\tFilm-Noir Children's\t1.5\n9\tunknown\t\tunknown\t\n");
+  put("x.item",
+      "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\tx:float\n242\tThird Man, The\t1949\tFilm-Noir Children's\t1.5\n9\tunknown\t\tunknown\t\n");
   put("x.user", "user_id:token\tage:token\n186\t39\n");
   const auto dataset = read();
   EXPECT_EQ(dataset.shape_line(), "2 users x 3 items, 2 ratings");
@@ -261,7 +263,8 @@ TEST_F(ReadTest, TablesByColumnName) {
   EXPECT_EQ(dataset.item_info[1].year, 1990);
 
   o.rating_column = "points";
-  expect_error(ErrorCode::kInvalidArgument, "points, found columns customer, when, product, stars", [&] { read_dataset(folder_ / "shop.csv", o); });
+  expect_error(ErrorCode::kInvalidArgument, "points, found columns customer, when, product, stars",
+               [&] { read_dataset(folder_ / "shop.csv", o); });
   o.rating_column = "none";
   o.timestamp_column = "none";
   EXPECT_EQ(read_dataset(folder_ / "shop.csv", o).interactions[0].rating, 1);

@@ -52,7 +52,8 @@ TEST(Split, RandomKeepsRatiosPerUser) {
   const auto again = split_ratings(dataset(), {.seed = 3});
   const auto other = split_ratings(dataset(), {.seed = 4});
   EXPECT_TRUE(std::equal(split.test.begin(), split.test.end(), again.test.begin(), [](auto a, auto b) { return key(a) == key(b); }));
-  EXPECT_FALSE(std::equal(split.test.begin(), split.test.end(), other.test.begin(), other.test.end(), [](auto a, auto b) { return key(a) == key(b); }));
+  EXPECT_FALSE(std::equal(split.test.begin(), split.test.end(), other.test.begin(), other.test.end(),
+                          [](auto a, auto b) { return key(a) == key(b); }));
 }
 
 TEST(Split, LeaveOneOut) {

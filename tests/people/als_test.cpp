@@ -118,7 +118,8 @@ double kappa_of(const AlsOptions& o, double count, double others) {
   return o.kappa == "one" ? 1 : o.kappa == "count" ? count : count + o.w0 * others;
 }
 
-std::vector<double> dense_update(const AlsOptions& o, const AlsParameters& p, const std::vector<Interaction>& ratings, bool users, int row) {
+std::vector<double> dense_update(const AlsOptions& o, const AlsParameters& p, const std::vector<Interaction>& ratings, bool users,
+                                 int row) {
   const auto& fixed = users ? p.item_factors : p.user_factors;
   const int d = o.rank;
   const auto others = static_cast<int>(fixed.size()) / d;
@@ -218,8 +219,8 @@ TEST(Als, LargeRankRowsEqualTheDenseSolve) {
     als.user_step();
     const auto after = als.parameters();
     for (int u = 0; u < 40; ++u) {  // float: the condition number of these systems is about 1,000
-      expect_close(std::span(after.user_factors).subspan(u * o.rank, o.rank), dense_update(o, before, ratings, true, u), rank < 0 ? 2e-7 : 5e-5,
-                   cat("rank ", rank, " user ", u));
+      expect_close(std::span(after.user_factors).subspan(u * o.rank, o.rank), dense_update(o, before, ratings, true, u),
+                   rank < 0 ? 2e-7 : 5e-5, cat("rank ", rank, " user ", u));
     }
   }
 }
@@ -316,7 +317,9 @@ TEST(Als, ContributionsAddUpToTheScore) {
 
 TEST(Als, BiasesAreDampedMeans) {
   // Two users, two items; mean 3.5; item bias damping 5, user bias damping 10 (preset "eagle").
-  const std::vector<Interaction> ratings{{UserIndex(0), ItemIndex(0), 5, 0}, {UserIndex(0), ItemIndex(1), 2, 0}, {UserIndex(1), ItemIndex(0), 4, 0},
+  const std::vector<Interaction> ratings{{UserIndex(0), ItemIndex(0), 5, 0},
+                                         {UserIndex(0), ItemIndex(1), 2, 0},
+                                         {UserIndex(1), ItemIndex(0), 4, 0},
                                          {UserIndex(1), ItemIndex(1), 3, 0}};
   ThreadPool pool(1);
   const auto p = Als(ratings, 2, 2, small("eagle", 2), pool).parameters();
@@ -324,8 +327,9 @@ TEST(Als, BiasesAreDampedMeans) {
   EXPECT_NEAR(p.item_bias[0], (1.5 + 0.5) / (2 + 5), 1e-7);
   EXPECT_NEAR(p.item_bias[1], (-1.5 - 0.5) / (2 + 5), 1e-7);
   EXPECT_NEAR(p.user_bias[0], 0, 1e-7);
-  const auto q = Als(std::vector<Interaction>{{UserIndex(0), ItemIndex(0), 5, 0}, {UserIndex(1), ItemIndex(1), 1, 0}}, 2, 2, small("eagle", 2), pool)
-                     .parameters();
+  const auto q =
+      Als(std::vector<Interaction>{{UserIndex(0), ItemIndex(0), 5, 0}, {UserIndex(1), ItemIndex(1), 1, 0}}, 2, 2, small("eagle", 2), pool)
+          .parameters();
   EXPECT_NEAR(q.item_bias[0], 2.0 / 6, 1e-7);
   EXPECT_NEAR(q.user_bias[0], (2 - 2.0 / 6) / 11, 1e-7);
   EXPECT_EQ(Als(ratings, 2, 2, small("latent_bandits", 2), pool).parameters().item_bias, (std::vector<float>{0, 0}));

@@ -27,7 +27,8 @@ constexpr int kUsers = 80;
 constexpr int kItems = 120;
 
 const data::Dataset& shared_data() {
-  static const data::Dataset dataset = data::generate_dataset({.num_users = kUsers, .num_items = kItems, .num_ratings = 2400, .rank = 3}).dataset;
+  static const data::Dataset dataset =
+      data::generate_dataset({.num_users = kUsers, .num_items = kItems, .num_ratings = 2400, .rank = 3}).dataset;
   return dataset;
 }
 
@@ -106,8 +107,9 @@ TEST(Recommender, HistoryOverlaysEvents) {
   const auto recommender = make();
   const auto trained = recommender->training_ratings(UserIndex(1));
   const std::string known = recommender->items().key(trained[0].item);
-  std::vector<store::Event> events{event("rating", known, 2), event("rating", "77", 5), event("chat", "78", 5), event("rating", "no such item", 5),
-                                   event("rating", "79", 99), event("rating", "80"), event("rating", "77", 4)};
+  std::vector<store::Event> events{
+      event("rating", known, 2), event("rating", "77", 5), event("chat", "78", 5),  event("rating", "no such item", 5),
+      event("rating", "79", 99), event("rating", "80"),    event("rating", "77", 4)};
   const auto history = recommender->history(UserIndex(1), events);
   std::map<std::string, float> by_key;
   for (const auto& r : history) by_key[recommender->items().key(r.item)] = r.rating;
@@ -147,7 +149,8 @@ TEST(Recommender, ExplainsByRatedItems) {
     if (n > 0) {
       EXPECT_GE(why[n - 1].amount, why[n].amount);
     }
-    EXPECT_TRUE(std::any_of(rated.begin(), rated.end(), [&](const RatedItem& r) { return r.item == why[n].item && r.rating == why[n].rating; }));
+    EXPECT_TRUE(
+        std::any_of(rated.begin(), rated.end(), [&](const RatedItem& r) { return r.item == why[n].item && r.rating == why[n].rating; }));
   }
 }
 
@@ -263,7 +266,8 @@ TEST(Taste, FewRatings) {
   const auto one_bad = taste_of(*recommender, std::vector<RatedItem>{{ItemIndex(3), 1}});
   EXPECT_TRUE(one_bad.likes.empty());
   EXPECT_TRUE(one_bad.favourites.empty());
-  const auto only_fives = taste_of(*recommender, std::vector<RatedItem>{{ItemIndex(3), 5}, {ItemIndex(4), 5}, {ItemIndex(5), 5}, {ItemIndex(6), 5}});
+  const auto only_fives =
+      taste_of(*recommender, std::vector<RatedItem>{{ItemIndex(3), 5}, {ItemIndex(4), 5}, {ItemIndex(5), 5}, {ItemIndex(6), 5}});
   EXPECT_EQ(names(only_fives.likes), (std::vector<std::string>{"A"}));  // someone who only gives the best mark likes it all the same
   EXPECT_TRUE(only_fives.dislikes.empty());
 }
@@ -468,7 +472,8 @@ TEST_F(ModelFilesTest, DamagedModelJson) {
   }
   make()->save(folder());
   const std::string whole = text("model.json");
-  for (const std::string& content : {std::string(), std::string("[]"), whole.substr(0, whole.size() / 2), std::string(5000, '['), std::string("\0\0", 2)}) {
+  for (const std::string& content :
+       {std::string(), std::string("[]"), whole.substr(0, whole.size() / 2), std::string(5000, '['), std::string("\0\0", 2)}) {
     put("model.json", content);
     expect_refused(ErrorCode::kCorruptData, "model.json");
   }

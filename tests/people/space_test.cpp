@@ -55,7 +55,8 @@ TEST(Space, NeighboursAgainstBruteForce) {
   for (int k = 0; k < n * d; ++k) rows.push_back(static_cast<float>(rng.normal()));
   const ItemSpace space({"test", 1}, ids, rows, d);
   for (const auto similarity : {Similarity::kCosine, Similarity::kDot}) {
-    const auto hits = space.neighbours(space.vec(ItemIndex(7)), {.k = 5, .similarity = similarity, .accept = [](ItemIndex i) { return i.value % 2 == 0; }});
+    const auto hits = space.neighbours(space.vec(ItemIndex(7)),
+                                       {.k = 5, .similarity = similarity, .accept = [](ItemIndex i) { return i.value % 2 == 0; }});
     ASSERT_EQ(hits.size(), 5u);
     std::vector<std::pair<double, int>> all;
     for (int r = 0; r < n; r += 2) {

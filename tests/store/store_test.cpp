@@ -281,10 +281,11 @@ TEST_F(StoreTest, ExportIsJsonLines) {
   event.value.reset();
   event.payload = "";
   store->append(event);
-  EXPECT_EQ(store->export_user("ann"),
-            "{\"event_id\":\"e1\",\"user\":\"ann\",\"kind\":\"rating\",\"item\":\"5\",\"value\":4.0,\"time_ms\":12,"
-            "\"payload\":{\"a\":[1,\"ü\"]},\"sequence\":1}\n"
-            "{\"event_id\":\"e2\",\"user\":\"ann\",\"kind\":\"chat\",\"item\":null,\"value\":null,\"time_ms\":12,\"payload\":null,\"sequence\":2}\n");
+  EXPECT_EQ(
+      store->export_user("ann"),
+      "{\"event_id\":\"e1\",\"user\":\"ann\",\"kind\":\"rating\",\"item\":\"5\",\"value\":4.0,\"time_ms\":12,"
+      "\"payload\":{\"a\":[1,\"ü\"]},\"sequence\":1}\n"
+      "{\"event_id\":\"e2\",\"user\":\"ann\",\"kind\":\"chat\",\"item\":null,\"value\":null,\"time_ms\":12,\"payload\":null,\"sequence\":2}\n");
 }
 
 // The file as version 1 wrote it, by its own SQL.
