@@ -46,6 +46,10 @@ Isa select_isa(std::optional<std::string_view> name);
   void softmax(float* scores, int64_t n) noexcept;                                                                                         \
   void attention_values(KvType type, const float* p, const void* v, int64_t stride, int64_t num_keys, int64_t head_dim,                    \
                         float* out) noexcept;                                                                                              \
+  void attention_scores_group(KvType type, int64_t num_q, const float* q, int64_t ldq, const void* k, int64_t stride, int64_t num_keys,    \
+                              int64_t head_dim, float scale, float* scores, int64_t lds) noexcept;                                         \
+  void attention_values_group(KvType type, int64_t num_q, const float* p, int64_t lds, const void* v, int64_t stride, int64_t num_keys,    \
+                              int64_t head_dim, float* out, int64_t ldo) noexcept;                                                         \
   }
 ATTUNE_KERNELS_DECLARE_LEVEL(scalar)
 ATTUNE_KERNELS_DECLARE_LEVEL(avx2)

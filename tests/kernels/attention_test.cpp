@@ -137,5 +137,33 @@ TEST_P(AttentionTest, ValuesDoNotDependOnTheSplit) {
   }
 }
 
+TEST_P(AttentionTest, GroupsGiveTheBitsOfSingleQueries) {
+  Rng rng(6, "group");
+  for (const KvType type : {KvType::kF32, KvType::kF16}) {
+    for (const int64_t head_dim : {31, 64, 200, 256}) {
+      for (const int64_t num_keys : {1, 2, 3, 5, 8, 37}) {
+        for (int64_t num_q = 0; num_q <= 9; ++num_q) {
+          const int64_t stride = head_dim + kPad, ldq = head_dim + 3, lds = num_keys + 2;
+          std::vector<float> unused;
+          const auto stored = cache(type, num_keys, head_dim, rng, unused);
+          const auto q = random_floats((num_q + 1) * ldq, rng);
+          std::vector<float> together(static_cast<size_t>((num_q + 1) * lds), 7), alone = together;
+          ops_.attention_scores_group(type, num_q, q.data(), ldq, stored.data(), stride, num_keys, head_dim, 0.3f, together.data(), lds);
+          for (int64_t i = 0; i < num_q; ++i) {
+            ops_.attention_scores(type, q.data() + i * ldq, stored.data(), stride, num_keys, head_dim, 0.3f, alone.data() + i * lds);
+          }
+          ASSERT_TRUE(same_bits(together, alone)) << level_name(ops_) << " head_dim " << head_dim << " keys " << num_keys << " queries " << num_q;
+          std::vector<float> sums = q, single = q;
+          ops_.attention_values_group(type, num_q, together.data(), lds, stored.data(), stride, num_keys, head_dim, sums.data(), ldq);
+          for (int64_t i = 0; i < num_q; ++i) {
+            ops_.attention_values(type, together.data() + i * lds, stored.data(), stride, num_keys, head_dim, single.data() + i * ldq);
+          }
+          ASSERT_TRUE(same_bits(sums, single)) << level_name(ops_) << " head_dim " << head_dim << " keys " << num_keys << " queries " << num_q;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace attune::kernels::test

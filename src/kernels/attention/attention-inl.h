@@ -1,7 +1,7 @@
 // Kernel text: key-value storage, attention scores and weighted sums of values on the lanes of a vector_*-inl.h.
 //
-// A score is the sum of kLanes partial sums (lane e mod kLanes) in a fixed tree, eight keys at a time; missing keys of the last eight repeat
-// the last key, so that a score's bits never depend on its place. Values are added key by key, one fused step a lane.
+// A score is the sum of kLanes partial sums (lane e mod kLanes) in a fixed tree. Eight (query, key) pairs or more are computed at a time; missing keys of
+// the last group repeat the last key, so that a score's bits never depend on its place. Values are added key by key, one fused step a lane.
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::ATTUNE_KERNELS_LEVEL {
@@ -23,57 +23,109 @@ struct KvF16 {
   }
 };
 
-template <class Kv>
-void scores_of(const float* q, const char* k, int64_t row_stride, int64_t num_keys, int64_t head_dim, float scale, float* scores) {
-  for (int64_t j = 0; j < num_keys; j += 8) {
-    const int64_t count = num_keys - j < 8 ? num_keys - j : 8;
-    const char* rows[8];
-    for (int i = 0; i < 8; ++i) rows[i] = k + (j + (i < count ? i : count - 1)) * row_stride;
-    F sums[8];
+/// Scores of kQueries queries with `count` (at least 1, at most kKeys) keys, the last one repeated.
+template <class Kv, int kQueries, int kKeys>
+inline void score_tile(const float* q, int64_t ldq, const char* k, int64_t row_stride, int64_t count, int64_t head_dim, float scale, float* scores,
+                       int64_t lds) {
+  static_assert(kQueries * kKeys % 8 == 0);
+  const char* rows[kKeys];
 #pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) sums[i] = zero();
-    int64_t e = 0;
-    for (; e + kLanes <= head_dim; e += kLanes) {
-      const F a = load(q + e);
-#pragma GCC unroll 8
-      for (int i = 0; i < 8; ++i) sums[i] = fma(a, Kv::get(rows[i] + e * Kv::kBytes), sums[i]);
-    }
-    if (e < head_dim) {
-      const F a = load_part(q + e, head_dim - e);
-#pragma GCC unroll 8
-      for (int i = 0; i < 8; ++i) sums[i] = fma(a, Kv::get_part(rows[i] + e * Kv::kBytes, head_dim - e), sums[i]);
-    }
-    float out[8];
-    _mm256_storeu_ps(out, _mm256_mul_ps(_mm256_set1_ps(scale), reduce_add8(sums)));
-    for (int64_t i = 0; i < count; ++i) scores[j + i] = out[i];
-  }
-}
-
-/// Lanes [e, e + kVectors * kLanes) of the weighted sum.
-template <class Kv, int kVectors>
-inline void add_values(const float* p, const char* v, int64_t row_stride, int64_t num_keys, float* out) {
-  F sums[kVectors];
+  for (int j = 0; j < kKeys; ++j) rows[j] = k + (j < count ? j : count - 1) * row_stride;
+  F sums[kQueries * kKeys];
 #pragma GCC unroll 16
-  for (int i = 0; i < kVectors; ++i) sums[i] = load(out + i * kLanes);
-  for (int64_t j = 0; j < num_keys; ++j, v += row_stride) {
-    const F weight = set1(p[j]);
-#pragma GCC unroll 16
-    for (int i = 0; i < kVectors; ++i) sums[i] = fma(weight, Kv::get(v + i * kLanes * Kv::kBytes), sums[i]);
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < kVectors; ++i) store(out + i * kLanes, sums[i]);
-}
-
-template <class Kv>
-void values_of(const float* p, const char* v, int64_t row_stride, int64_t num_keys, int64_t head_dim, float* out) {
-  constexpr int kMany = kLanes == 16 ? 16 : 8;
+  for (int i = 0; i < kQueries * kKeys; ++i) sums[i] = zero();
+  const auto step = [&](const F queries[kQueries], int j, F key) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kQueries; ++i) sums[i * kKeys + j] = fma(queries[i], key, sums[i * kKeys + j]);
+  };
   int64_t e = 0;
-  for (; e + kMany * kLanes <= head_dim; e += kMany * kLanes) add_values<Kv, kMany>(p, v + e * Kv::kBytes, row_stride, num_keys, out + e);
-  for (; e + kLanes <= head_dim; e += kLanes) add_values<Kv, 1>(p, v + e * Kv::kBytes, row_stride, num_keys, out + e);
+  for (; e + kLanes <= head_dim; e += kLanes) {
+    F queries[kQueries];
+#pragma GCC unroll 4
+    for (int i = 0; i < kQueries; ++i) queries[i] = load(q + i * ldq + e);
+#pragma GCC unroll 8
+    for (int j = 0; j < kKeys; ++j) step(queries, j, Kv::get(rows[j] + e * Kv::kBytes));
+  }
+  if (e < head_dim) {
+    F queries[kQueries];
+    for (int i = 0; i < kQueries; ++i) queries[i] = load_part(q + i * ldq + e, head_dim - e);
+    for (int j = 0; j < kKeys; ++j) step(queries, j, Kv::get_part(rows[j] + e * Kv::kBytes, head_dim - e));
+  }
+  float out[kQueries * kKeys];
+#pragma GCC unroll 2
+  for (int i = 0; i < kQueries * kKeys; i += 8) _mm256_storeu_ps(out + i, _mm256_mul_ps(_mm256_set1_ps(scale), reduce_add8(sums + i)));
+  for (int i = 0; i < kQueries; ++i) {
+    for (int64_t j = 0; j < count; ++j) scores[i * lds + j] = out[i * kKeys + j];
+  }
+}
+
+template <class Kv, int kQueries, int kKeys>
+void scores_of(const float* q, int64_t ldq, const char* k, int64_t row_stride, int64_t num_keys, int64_t head_dim, float scale, float* scores,
+               int64_t lds) {
+  for (int64_t j = 0; j < num_keys; j += kKeys) {
+    const int64_t count = num_keys - j < kKeys ? num_keys - j : kKeys;
+    score_tile<Kv, kQueries, kKeys>(q, ldq, k + j * row_stride, row_stride, count, head_dim, scale, scores + j, lds);
+  }
+}
+
+template <class Kv>
+void scores_of_group(int64_t num_q, const float* q, int64_t ldq, const char* k, int64_t row_stride, int64_t num_keys, int64_t head_dim,
+                     float scale, float* scores, int64_t lds) {
+  constexpr int kKeys = kLanes == 16 ? 4 : 2;
+  int64_t i = 0;
+  for (; i + 4 <= num_q; i += 4) {
+    scores_of<Kv, 4, kKeys>(q + i * ldq, ldq, k, row_stride, num_keys, head_dim, scale, scores + i * lds, lds);
+  }
+  for (; i < num_q; ++i) scores_of<Kv, 1, 8>(q + i * ldq, ldq, k, row_stride, num_keys, head_dim, scale, scores + i * lds, lds);
+}
+
+/// The first kVectors * kLanes lanes of the weighted sums of kQueries queries.
+template <class Kv, int kQueries, int kVectors>
+inline void add_values(const float* p, int64_t lds, const char* v, int64_t row_stride, int64_t num_keys, float* out, int64_t ldo) {
+  F sums[kQueries * kVectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < kQueries * kVectors; ++i) sums[i] = load(out + i / kVectors * ldo + i % kVectors * kLanes);
+  for (int64_t j = 0; j < num_keys; ++j, v += row_stride) {
+    F weights[kQueries];
+#pragma GCC unroll 4
+    for (int i = 0; i < kQueries; ++i) weights[i] = set1(p[i * lds + j]);
+#pragma GCC unroll 16
+    for (int c = 0; c < kVectors; ++c) {
+      const F value = Kv::get(v + c * kLanes * Kv::kBytes);
+#pragma GCC unroll 4
+      for (int i = 0; i < kQueries; ++i) sums[i * kVectors + c] = fma(weights[i], value, sums[i * kVectors + c]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kQueries * kVectors; ++i) store(out + i / kVectors * ldo + i % kVectors * kLanes, sums[i]);
+}
+
+template <class Kv, int kQueries>
+void values_of(const float* p, int64_t lds, const char* v, int64_t row_stride, int64_t num_keys, int64_t head_dim, float* out, int64_t ldo) {
+  constexpr int kMany = (kLanes == 16 ? 16 : 8) / kQueries;
+  int64_t e = 0;
+  for (; e + kMany * kLanes <= head_dim; e += kMany * kLanes) {
+    add_values<Kv, kQueries, kMany>(p, lds, v + e * Kv::kBytes, row_stride, num_keys, out + e, ldo);
+  }
+  for (; e + kLanes <= head_dim; e += kLanes) {
+    add_values<Kv, kQueries, 1>(p, lds, v + e * Kv::kBytes, row_stride, num_keys, out + e, ldo);
+  }
   if (e == head_dim) return;
-  F sum = load_part(out + e, head_dim - e);
-  for (int64_t j = 0; j < num_keys; ++j) sum = fma(set1(p[j]), Kv::get_part(v + j * row_stride + e * Kv::kBytes, head_dim - e), sum);
-  store_part(out + e, sum, head_dim - e);
+  for (int i = 0; i < kQueries; ++i) {
+    F sum = load_part(out + i * ldo + e, head_dim - e);
+    for (int64_t j = 0; j < num_keys; ++j) {
+      sum = fma(set1(p[i * lds + j]), Kv::get_part(v + j * row_stride + e * Kv::kBytes, head_dim - e), sum);
+    }
+    store_part(out + i * ldo + e, sum, head_dim - e);
+  }
+}
+
+template <class Kv>
+void values_of_group(int64_t num_q, const float* p, int64_t lds, const char* v, int64_t row_stride, int64_t num_keys, int64_t head_dim, float* out,
+                     int64_t ldo) {
+  int64_t i = 0;
+  for (; i + 4 <= num_q; i += 4) values_of<Kv, 4>(p + i * lds, lds, v, row_stride, num_keys, head_dim, out + i * ldo, ldo);
+  for (; i < num_q; ++i) values_of<Kv, 1>(p + i * lds, lds, v, row_stride, num_keys, head_dim, out + i * ldo, ldo);
 }
 
 }  // namespace
@@ -92,17 +144,27 @@ void store_kv(KvType type, const float* src, void* dst, int64_t n) noexcept {
   __builtin_memcpy(out + 2 * i, rest, static_cast<size_t>(2 * (n - i)));
 }
 
+void attention_scores_group(KvType type, int64_t num_q, const float* q, int64_t ldq, const void* k, int64_t stride, int64_t num_keys,
+                            int64_t head_dim, float scale, float* scores, int64_t lds) noexcept {
+  const char* rows = static_cast<const char*>(k);
+  if (type == KvType::kF32) return scores_of_group<KvF32>(num_q, q, ldq, rows, 4 * stride, num_keys, head_dim, scale, scores, lds);
+  scores_of_group<KvF16>(num_q, q, ldq, rows, 2 * stride, num_keys, head_dim, scale, scores, lds);
+}
+
+void attention_values_group(KvType type, int64_t num_q, const float* p, int64_t lds, const void* v, int64_t stride, int64_t num_keys,
+                            int64_t head_dim, float* out, int64_t ldo) noexcept {
+  const char* rows = static_cast<const char*>(v);
+  if (type == KvType::kF32) return values_of_group<KvF32>(num_q, p, lds, rows, 4 * stride, num_keys, head_dim, out, ldo);
+  values_of_group<KvF16>(num_q, p, lds, rows, 2 * stride, num_keys, head_dim, out, ldo);
+}
+
 void attention_scores(KvType type, const float* q, const void* k, int64_t stride, int64_t num_keys, int64_t head_dim, float scale,
                       float* scores) noexcept {
-  const char* rows = static_cast<const char*>(k);
-  if (type == KvType::kF32) return scores_of<KvF32>(q, rows, 4 * stride, num_keys, head_dim, scale, scores);
-  scores_of<KvF16>(q, rows, 2 * stride, num_keys, head_dim, scale, scores);
+  attention_scores_group(type, 1, q, 0, k, stride, num_keys, head_dim, scale, scores, 0);
 }
 
 void attention_values(KvType type, const float* p, const void* v, int64_t stride, int64_t num_keys, int64_t head_dim, float* out) noexcept {
-  const char* rows = static_cast<const char*>(v);
-  if (type == KvType::kF32) return values_of<KvF32>(p, rows, 4 * stride, num_keys, head_dim, out);
-  values_of<KvF16>(p, rows, 2 * stride, num_keys, head_dim, out);
+  attention_values_group(type, 1, p, 0, v, stride, num_keys, head_dim, out, 0);
 }
 
 }  // namespace attune::kernels::ATTUNE_KERNELS_LEVEL

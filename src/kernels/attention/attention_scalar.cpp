@@ -46,4 +46,14 @@ void attention_values(KvType type, const float* p, const void* v, int64_t stride
   }
 }
 
+void attention_scores_group(KvType type, int64_t num_q, const float* q, int64_t ldq, const void* k, int64_t stride, int64_t num_keys,
+                            int64_t head_dim, float scale, float* scores, int64_t lds) noexcept {
+  for (int64_t i = 0; i < num_q; ++i) attention_scores(type, q + i * ldq, k, stride, num_keys, head_dim, scale, scores + i * lds);
+}
+
+void attention_values_group(KvType type, int64_t num_q, const float* p, int64_t lds, const void* v, int64_t stride, int64_t num_keys,
+                            int64_t head_dim, float* out, int64_t ldo) noexcept {
+  for (int64_t i = 0; i < num_q; ++i) attention_values(type, p + i * lds, v, stride, num_keys, head_dim, out + i * ldo);
+}
+
 }  // namespace attune::kernels::scalar
