@@ -59,7 +59,7 @@ struct TokenHistory {
 Sampled sample(std::span<float> logits, const SamplerOptions& options, const TokenHistory& history, const VocabSet* vocab, double uniform,
                std::vector<TokenLogprob>* top = nullptr, int num_top = 0);
 
-/// log softmax(logits)[id] over `vocab` (null: all), in double, fixed order.
+/// log softmax(logits)[id] over `vocab` (null: all). Absolute error below 1e-5.
 double log_probability(std::span<const float> logits, int32_t id, const VocabSet* vocab);
 
 }  // namespace attune::lm
