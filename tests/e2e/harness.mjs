@@ -110,6 +110,9 @@ async function startBinary(binary) {
 /** The server under test; `kind` is "url", "binary" or "mock". */
 export async function startTarget(mockOptions = {}) {
   if (process.env.ATTUNE_URL) return { kind: "url", url: process.env.ATTUNE_URL.replace(/\/$/, ""), close: async () => {} };
-  if (process.env.ATTUNE_BINARY) return startBinary(process.env.ATTUNE_BINARY);
+  if (process.env.ATTUNE_BINARY) {
+    if (!existsSync(process.env.ATTUNE_BINARY)) skip(`${process.env.ATTUNE_BINARY} is not built`);
+    return startBinary(process.env.ATTUNE_BINARY);
+  }
   return startMock(mockOptions);
 }

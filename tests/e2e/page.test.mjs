@@ -202,10 +202,17 @@ test("an item is found by its title and rated; Escape closes the search", async 
   noComplaints();
 });
 
-async function setSeed(seed) {
+async function setField(label, value) {
   await page.getByRole("button", { name: "Settings" }).click();
-  await page.getByLabel("Seed").fill(String(seed));
+  await page.getByLabel(label).fill(String(value));
   await page.getByRole("button", { name: "Settings" }).click();
+}
+
+/** Lets at most so many bytes a second through to the page (0: all), as a slow network would: a fixture model answers faster than one can click. */
+async function throttle(bytesPerSecond) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, uploadThroughput: -1, downloadThroughput: bytesPerSecond || -1 });
 }
 
 test("chat streams, shows its speed, and a stop keeps what was written", async () => {
@@ -220,6 +227,7 @@ test("chat streams, shows its speed, and a stop keeps what was written", async (
   await page.getByLabel("Seed").fill("7");
   await audit("the chat settings");
   await page.getByRole("button", { name: "Settings" }).click();
+  if (target.kind !== "mock") await throttle(800);
   const asked = page.waitForRequest((request) => request.url().endsWith("/v1/chat/completions"));
   await page.getByLabel("Message", { exact: true }).fill("What should I watch tonight?");
   await page.keyboard.press("Enter");
@@ -231,13 +239,16 @@ test("chat streams, shows its speed, and a stop keeps what was written", async (
   let early = await answer.locator(".prose").innerText();
   const stop = page.getByRole("button", { name: "Stop", exact: true });
   // A real model may end its answer before the click: then it is asked again, with another seed.
-  for (let tries = 1; !(await stop.click({ timeout: 1000 }).then(() => answer.getByText(/stopped/).waitFor({ timeout: 2000 })).then(() => true, () => false)); ++tries) {
+  const stops = () => stop.click({ timeout: 1000 }).then(() => answer.getByText(/stopped/).waitFor({ timeout: 2000 })).then(() => true, () => false);
+  for (let tries = 1; !(await stops()); ++tries) {
     assert.ok(target.kind !== "mock" && tries < 10, "expected an answer that can be stopped");
-    await setSeed(7 + tries);
+    await page.getByRole("button", { name: "Send" }).waitFor();
+    await setField("Seed", 7 + tries);
     await page.getByRole("button", { name: "Regenerate" }).click();
     await answer.locator(".prose").waitFor();
     early = await answer.locator(".prose").innerText();
   }
+  await throttle(0);
   const stopped = await answer.locator(".prose").innerText();
   assert.ok(stopped.startsWith(early.slice(0, 5)));
   await page.waitForTimeout(400);

@@ -66,7 +66,7 @@ export function ProfilePanel() {
       )}
       {known !== null && known.ratings.length > 0 && (
         <>
-          <h3 id="past-title">Recent ratings</h3>
+          <h3 id="past-title">{known.ratings.some((rating) => rating.timeMs !== null) ? "Recent ratings" : "Ratings"}</h3>
           <ul class="pasts" aria-labelledby="past-title" tabIndex={0}>{known.ratings.map((rating) => <Rating key={rating.item} rating={rating} />)}</ul>
         </>
       )}
