@@ -5,29 +5,19 @@
 #include <algorithm>
 #include <set>
 
-#include "assist/grounding_internal.h"
+#include "assist/scope_internal.h"
 #include "core/error.h"
 
 namespace attune::assist {
 namespace {
 
-using Run = std::vector<size_t>;  // positions of genres
-
-bool is_word(const Token& unit, std::initializer_list<std::string_view> list) {
-  return std::any_of(list.begin(), list.end(), [&](std::string_view word) { return unit.text == word; });
-}
-
-bool is_article(const Token& unit) {
-  return unit.kind == WordKind::kLight && is_word(unit, {"a", "an", "the", "some", "any", "a bit of", "lots of", "plenty of", "a lot of"});
-}
-
-class Judge {
+class Judge : Scope {
  public:
-  Judge(Tokens& units, const GenreTable& genres) : u_(units), genres_(genres) {}
+  Judge(Tokens& units, const GenreTable& genres) : Scope(units), genres_(genres) {}
 
   Verdict run() {
     find_contrast();
-    for (auto pass : {&Judge::negations, &Judge::dislikes, &Judge::likes, &Judge::favourites, &Judge::item_genres, &Judge::counts, &Judge::exclusives,
+    for (auto pass : {&Judge::habits, &Judge::negations, &Judge::dislikes, &Judge::likes, &Judge::favourites, &Judge::item_genres, &Judge::counts, &Judge::exclusives,
                       &Judge::pairs}) {
       if (Verdict verdict = (this->*pass)(); !verdict.accepted()) return verdict;
     }
@@ -35,184 +25,6 @@ class Judge {
   }
 
  private:
-  // --- neighbourhood
-
-  WordKind kind(size_t i) const { return i < u_.size() ? u_[i].kind : WordKind::kPunct; }
-
-  bool is_boundary(size_t i) const {
-    if (i >= u_.size()) return true;
-    const Token& unit = u_[i];
-    if (unit.kind == WordKind::kPunct) return !is_word(unit, {"\"", "(", ")"});
-    if (unit.kind == WordKind::kNeutral) return is_word(unit, {"so", "because", "since", "so that", "and so"});
-    if (unit.kind == WordKind::kAnd) return kind(i + 1) == WordKind::kYou || kind(i + 1) == WordKind::kYour;
-    return false;
-  }
-  size_t segment_begin(size_t i) const {
-    while (i > 0 && !is_boundary(i - 1)) --i;
-    return i;
-  }
-  size_t segment_end(size_t i) const {
-    while (i < u_.size() && !is_boundary(i)) ++i;
-    return i;
-  }
-  template <class Predicate>
-  bool segment_has(size_t i, Predicate predicate) const {
-    for (size_t j = segment_begin(i); j < segment_end(i); ++j) {
-      if (j != i && predicate(j)) return true;
-    }
-    return false;
-  }
-  bool segment_has_kind(size_t i, WordKind wanted) const {
-    return segment_has(i, [&](size_t j) { return u_[j].kind == wanted; });
-  }
-  bool conditional(size_t i) const {
-    for (size_t j = segment_begin(i); j <= i; ++j) {
-      if (u_[j].kind == WordKind::kCondition) return true;
-    }
-    return false;
-  }
-
-  /// "If you like crime, this is one for you": the condition reaches over the comma.
-  bool whole_conditional(size_t i) const {
-    for (size_t j = i + 1; j > 0; --j) {
-      if (u_[j - 1].kind == WordKind::kCondition) return true;
-      if (u_[j - 1].kind == WordKind::kPunct && !is_word(u_[j - 1], {",", "\"", "(", ")"})) return false;
-    }
-    return false;
-  }
-
-  /// Whether what lies between two genres joins them to one list.
-  Run run_right(size_t first) const {
-    Run run{first};
-    for (size_t at = first + 1; at < u_.size();) {
-      bool comma = false;
-      bool article = false;
-      bool joined = false;
-      size_t i = at;
-      for (; i < u_.size(); ++i) {
-        if (u_[i].kind == WordKind::kAnd || u_[i].kind == WordKind::kOr) {
-          joined = true;
-        } else if (is_punct(u_[i], ",")) {
-          comma = true;
-        } else if (is_article(u_[i])) {
-          article = true;
-        } else if (u_[i].kind != WordKind::kGenreNoun) {
-          break;
-        }
-      }
-      if (kind(i) != WordKind::kGenre || (comma && article && !joined) || (article && !comma && !joined)) break;
-      run.push_back(i);
-      at = i + 1;
-    }
-    return run;
-  }
-  Run run_left(size_t last, bool allow_articles) const {
-    Run run{last};
-    for (size_t at = last; at > 0;) {
-      bool comma = false;
-      bool joined = false;
-      bool article = false;
-      size_t i = at;
-      for (; i > 0; --i) {
-        const Token& unit = u_[i - 1];
-        if (unit.kind == WordKind::kAnd || unit.kind == WordKind::kOr) {
-          joined = true;
-        } else if (is_punct(unit, ",")) {
-          comma = true;
-        } else if (is_article(unit)) {
-          article = true;
-        } else if (unit.kind != WordKind::kGenreNoun) {
-          break;
-        }
-      }
-      if (i == 0 || u_[i - 1].kind != WordKind::kGenre) break;
-      if (article && (!allow_articles || !joined)) break;
-      const bool list = i >= 3 && is_punct(u_[i - 2], ",") && u_[i - 3].kind == WordKind::kGenre;
-      if (comma && joined && !list) break;  // ", and" begins a new clause unless a list came before
-      const bool repeated = std::any_of(run.begin(), run.end(), [&](size_t j) { return u_[j].genre == u_[i - 1].genre; });
-      if (repeated) break;
-      run.push_back(i - 1);
-      at = i - 1;
-    }
-    return run;
-  }
-
-  /// What may stand between a taste word and its object.
-  bool leads_to_object(const Token& unit) const {
-    if (unit.kind == WordKind::kGenreNoun || unit.kind == WordKind::kLabelNoun || unit.kind == WordKind::kBoth) return true;
-    if (is_article(unit)) return true;
-    if (unit.kind == WordKind::kSoftNoun) return true;
-    return unit.kind == WordKind::kLight && is_word(unit, {"of", "for", "in", "to", "is", "are", "was", "such", "really", "very much", "so much", "also",
-                                                           "too", "towards", "toward", "lies", "as", "that", "this", "these", "those", "good", "into", "being"});
-  }
-  std::optional<size_t> object_right(size_t i, WordKind wanted) const {
-    bool comma = false;
-    for (size_t j = i + 1; j < u_.size() && j <= i + 6; ++j) {
-      if (u_[j].kind == wanted) return j;
-      // "your pick of genres, adventure and war": the genres follow the noun that stands for them.
-      const bool apposition = is_punct(u_[j], ",") && !comma && i > 0 &&
-                              (u_[j - 1].kind == WordKind::kLabelNoun || (u_[i].kind == WordKind::kLikeVerb && names_labels(i)));
-      if (apposition || (is_punct(u_[j], ":") && !comma)) {
-        comma = true;
-        continue;
-      }
-      if (!leads_to_object(u_[j])) return std::nullopt;
-      if (u_[j].kind == WordKind::kLight && is_word(u_[j], {"as"}) ) return std::nullopt;
-    }
-    return std::nullopt;
-  }
-  /// "two genres you like": the verb's object is a noun before "you".
-  bool names_labels(size_t verb) const {
-    for (size_t j = verb; j > 0 && j + 4 > verb; --j) {
-      if (u_[j - 1].kind == WordKind::kLabelNoun) return true;
-      if (u_[j - 1].kind != WordKind::kYou && u_[j - 1].kind != WordKind::kLight) return false;
-    }
-    return false;
-  }
-  struct LeftObject {
-    Run run;
-    bool loose = false;  ///< across a comma
-  };
-  std::optional<LeftObject> object_left(size_t i) const {
-    bool loose = false;
-    for (size_t j = i; j > 0 && j + 9 > i; --j) {
-      const Token& unit = u_[j - 1];
-      if (unit.kind == WordKind::kGenre) return LeftObject{run_left(j - 1, true), loose};
-      const bool passable = unit.kind == WordKind::kLight || unit.kind == WordKind::kYou || unit.kind == WordKind::kYour || unit.kind == WordKind::kGenreNoun ||
-                            unit.kind == WordKind::kLabelNoun || unit.kind == WordKind::kThem || unit.kind == WordKind::kYear || unit.kind == WordKind::kNeg ||
-                            unit.kind == WordKind::kSoftNoun || unit.kind == WordKind::kCondition || unit.kind == WordKind::kLikeNoun ||
-                            (unit.kind == WordKind::kPunct && is_word(unit, {"(", ")", "\""}));
-      if (is_punct(unit, ",")) {
-        if (loose) return std::nullopt;
-        loose = true;
-      } else if (!passable) {
-        return std::nullopt;
-      }
-    }
-    return std::nullopt;
-  }
-
-  bool you_before(size_t i) const {
-    for (size_t j = i; j > 0 && j + 6 > i; --j) {
-      const Token& unit = u_[j - 1];
-      if (unit.kind == WordKind::kYou || is_word(unit, {"who"}) || unit.kind == WordKind::kYour) return true;
-      if (unit.kind != WordKind::kLight && unit.kind != WordKind::kNeg && unit.kind != WordKind::kBoth && unit.kind != WordKind::kNeutral) return false;
-      if (unit.kind == WordKind::kNeutral && !is_word(unit, {"have", "has", "had"})) return false;
-    }
-    return false;
-  }
-  bool your_before(size_t i) const {
-    for (size_t j = i; j > 0 && j + 5 > i; --j) {
-      const Token& unit = u_[j - 1];
-      if (unit.kind == WordKind::kYour) return true;
-      if (unit.kind != WordKind::kLight && unit.kind != WordKind::kCount && unit.kind != WordKind::kBoth && unit.kind != WordKind::kLikeNoun &&
-          unit.kind != WordKind::kOnly && unit.kind != WordKind::kLabelNoun) {
-        return false;
-      }
-      if (unit.kind == WordKind::kLight && !is_word(unit, {"known", "well known", "clear", "stated", "declared", "evident", "obvious", "plain", "usual"})) return false;
-    }
-    return false;
-  }
   /// Whether the unit claims that the user likes something.
   bool is_like_claim(size_t i) const {
     switch (u_[i].kind) {
@@ -289,6 +101,15 @@ class Judge {
   Verdict negations() {
     for (size_t i = 0; i < u_.size(); ++i) {
       if (u_[i].kind != WordKind::kNeg) continue;
+      if (u_[i].count == 1 && you_before(i)) {  // "you stay away from horror"
+        u_[i].kind = WordKind::kDislikeVerb;
+        u_[i].count = 0;
+        continue;
+      }
+      if (is_word(u_[i], {"none", "none of"}) && refers_back(i)) {
+        if (Verdict verdict = none_of_it(i); !verdict.accepted()) return verdict;
+        continue;
+      }
       size_t j = i + 1;
       while (j < u_.size() && (kind(j) == WordKind::kLight || kind(j) == WordKind::kLabelNoun || kind(j) == WordKind::kGenreNoun ||
                                kind(j) == WordKind::kYou || kind(j) == WordKind::kYour || kind(j) == WordKind::kSoftNoun)) {
@@ -308,6 +129,41 @@ class Judge {
     return {};
   }
 
+  /// "you like sci-fi but avoid horror": the verb has the subject of the one before.
+  bool shares_subject(size_t i) const {
+    if (i == 0 || (u_[i - 1].kind != WordKind::kContrast && u_[i - 1].kind != WordKind::kAnd)) return false;
+    for (size_t j = i - 1; j > 0 && u_[j - 1].kind != WordKind::kPunct; --j) {
+      if (u_[j - 1].kind == WordKind::kLikeVerb) return you_before(j - 1);
+    }
+    return false;
+  }
+
+  /// "... and it has none", "none of it".
+  bool refers_back(size_t i) const {
+    return is_boundary(i + 1) || (is_word(u_[i + 1], {"it", "that", "of it", "of that"}) && is_boundary(i + 2)) ||
+           (kind(i + 1) == WordKind::kThem && is_boundary(i + 2));
+  }
+  Verdict none_of_it(size_t i) const {
+    for (size_t j = i; j > 0; --j) {
+      if (u_[j - 1].kind != WordKind::kGenre) continue;
+      const int genre = u_[j - 1].genre;
+      if (!genres_.in_item(genre)) return {};
+      return {ReasonFault::kWrongGenre, cat("the item has ", genres_.name(genre))};
+    }
+    return {ReasonFault::kInventedPlot, "\"none\" of what"};
+  }
+
+  /// "you often watch westerns" is said of the taste, "you can watch" is not.
+  Verdict habits() {
+    for (size_t i = 1; i < u_.size(); ++i) {
+      if (u_[i].kind != WordKind::kNeutral || !is_word(u_[i], {"watch", "see", "choose", "take", "pick", "chose", "picked"})) continue;
+      size_t j = i;
+      while (j > 0 && is_word(u_[j - 1], {"often", "usually", "always", "generally", "also", "really", "tend to", "seem to"})) --j;
+      if (j > 0 && is_word(u_[j - 1], {"you"})) u_[i].kind = WordKind::kLikeVerb;
+    }
+    return {};
+  }
+
   Verdict dislikes() {
     for (size_t i = 0; i < u_.size(); ++i) {
       const WordKind k = u_[i].kind;
@@ -315,7 +171,7 @@ class Judge {
       const bool turned = u_[i].negated && (k == WordKind::kLikeVerb || k == WordKind::kLikeNoun || k == WordKind::kFan);
       if (!direct && !turned) continue;
       const bool spares = k == WordKind::kDislikeVerb && u_[i].count == 1;
-      if (k == WordKind::kDislikeVerb && !spares && !you_before(i)) return taste_fault(i, "whose dislike");
+      if (k == WordKind::kDislikeVerb && !spares && !you_before(i) && !shares_subject(i)) return taste_fault(i, "whose dislike");
       if ((k == WordKind::kDislikeNoun || k == WordKind::kLikeNoun) && !your_before(i) && !you_before(i)) return taste_fault(i, "whose dislike");
       const auto right = object_right(i, WordKind::kGenre);
       if (direct && u_[i].negated) {  // "nothing that you avoid"
@@ -328,6 +184,8 @@ class Judge {
         for (const size_t j : run) u_[j].disliked = true;
       } else if (const auto left = object_left(i)) {
         run = left->run;
+        const bool object_first = kind(*std::max_element(run.begin(), run.end()) + 1) == WordKind::kYou && segment_begin(i) == *std::min_element(run.begin(), run.end());
+        for (const size_t j : run) u_[j].disliked = u_[j].disliked || object_first;  // "comedy you avoid"
       } else {
         for (size_t j = 0; j < u_.size(); ++j) {
           if (u_[j].kind == WordKind::kGenre && u_[j].negated) run.push_back(j);
@@ -456,16 +314,23 @@ class Judge {
       const bool one = u_[i].kind == WordKind::kLight && u_[i].text == "one" && kind(i + 1) == WordKind::kLabelNoun;
       if (u_[i].kind != WordKind::kCount && !one) continue;
       const int count = one ? 1 : u_[i].count;
-      const bool liked = like_in_segment(i);
+      const bool total = !one && i > 1 && is_out_of_total(i);  // the second of "two of its three genres"
+      const bool liked = !total && like_in_segment(i);
       if (one && (liked ? genres_.num_liked() >= 1 : genres_.num_item() == 1)) continue;
       size_t j = i + 1;
-      while (kind(j) == WordKind::kLight) ++j;
+      while (kind(j) == WordKind::kLight || (j < u_.size() && is_word(u_[j], {"out"}))) ++j;
       const bool of_labels = kind(j) == WordKind::kLabelNoun || kind(j) == WordKind::kThem || kind(j) == WordKind::kLikeNoun || kind(j) == WordKind::kSoftNoun;
       const int actual = liked ? genres_.num_liked() : genres_.num_item();
       if ((liked || of_labels) && actual == count) continue;
       return {liked ? ReasonFault::kContradictsTaste : ReasonFault::kWrongGenre, cat("\"", u_[i].text, "\" where there are ", actual)};
     }
     return {};
+  }
+
+  bool is_out_of_total(size_t i) const {
+    size_t j = i;
+    while (j > 0 && is_word(u_[j - 1], {"of", "its", "the", "out"})) --j;
+    return j < i && j > 0 && u_[j - 1].kind == WordKind::kCount;
   }
 
   /// "only", "nothing else": the genres named must be all that the item has.
@@ -500,7 +365,6 @@ class Judge {
     return {};
   }
 
-  Tokens& u_;
   const GenreTable& genres_;
   bool contrast_ = false;
   std::vector<bool> after_contrast_;

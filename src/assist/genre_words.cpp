@@ -19,7 +19,7 @@ constexpr GenreWords kGenreWords[] = {
     {"Action", "action"},
     {"Adventure", "adventure|adventures|adventurous"},
     {"Animation", "animation|animated|animations|cartoon|cartoons"},
-    {"Children's", "children 's|children|childrens|kids|kids '|kid 's|family|the whole family|the little ones|child"},
+    {"Children's", "children 's|children|childrens|kids|kids '|kid 's|family|the whole family|the little ones"},
     {"Comedy", "comedy|comedies|comic|comedic|funny|humour|humor|humorous|laughs|laughter|laugh"},
     {"Crime", "crime|crimes"},
     {"Documentary", "documentary|documentaries"},
