@@ -1,6 +1,7 @@
 // CPU operators of the engine, one implementation per instruction set, chosen at run time.
 //
-// Contract of every operator (design idea 10): an output row's bits depend on its own inputs, the sizes and the instruction set, never on
+// Formulas, orders of summation and what was verified: docs/methods/kernels.md.
+// Contract of every operator: an output row's bits depend on its own inputs, the sizes and the instruction set, never on
 // how many other rows are computed in the same call, on the range split among threads, or on addresses. So one fixed reduction order a row.
 // All pointers may be unaligned; inputs and outputs do not overlap unless said. Preconditions are ATTUNE_DCHECKs; nothing throws.
 // Files kernels/*/..._avx2.cpp and ..._avx512.cpp are compiled for that set and define only their own uniquely named functions.
@@ -18,7 +19,8 @@ enum class Isa { kScalar, kAvx2, kAvx512 };
 std::string_view isa_name(Isa isa) noexcept;  // "scalar", "avx2", "avx512"
 
 /// Activations quantised to int8 for `gemm_q8`: per row, n values in blocks of 32 with one float scale each (scale = max|x| / 127,
-/// q = round-to-nearest-even(x / scale); an all-zero block has scale 0) and what the kernels need beside them (block sums).
+/// q = round-to-nearest-even(x / scale); a scale below the smallest normal float counts as 0) and what the kernels need beside them (block
+/// sums). A block with an infinite or NaN value gets scale NaN, so that every product with it is NaN. Same bytes at every level.
 /// n is a multiple of 32. The layout belongs to this header's implementation; callers only allocate q8_row_bytes(n) a row.
 int64_t q8_row_bytes(int64_t n) noexcept;
 
@@ -27,15 +29,15 @@ enum class KvType { kF32, kF16 };
 struct Ops {
   Isa isa;
 
-  /// dst[0..n) = exact values of one row of `dtype`. n is whole blocks.
+  /// dst[0..n) = exact values of one row of `dtype`. n is whole blocks. Same bits at every level.
   void (*dequantize_row)(DType dtype, const void* src, float* dst, int64_t n) noexcept;
 
   /// One row of n floats to the Q8 activation layout.
   void (*quantize_q8)(const float* x, int64_t n, void* q8_row) noexcept;
 
-  /// y[t * ldy + r] = sum_k W[r, k] * x[t, k] for r in [0, num_rows), t in [0, num_x). W: rows of `dtype`, row r at w + r * row_bytes(dtype, n).
-  /// x: num_x Q8 rows (q8_row_bytes(n) apart). Integer sums are exact inside a block; blocks are added in one fixed order of floats.
-  /// Every DType is accepted (F32, F16, BF16 weights: dequantised against the dequantised activations).
+  /// y[t * ldy + r] = sum_k W[r, k] * x[t, k] for r in [0, num_rows), t in [0, num_x). W: rows of `dtype`, row r at
+  /// w + r * row_bytes(dtype, n). x: num_x Q8 rows (q8_row_bytes(n) apart). Integer sums are exact inside a block; blocks are added in one
+  /// fixed order of floats, so that block formats give the same bits at every level. F32, F16 and BF16 weights are multiplied in float.
   void (*gemm_q8)(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept;
 
   /// The same in float: weights dequantised exactly, x [num_x, n] floats (ldx apart). The reference arithmetic (`--compute f32`).
@@ -46,9 +48,11 @@ struct Ops {
   void (*rms_norm)(const float* x, const float* gain, float eps, float* out, int64_t n) noexcept;
   /// x[i] += y[i].
   void (*add)(float* x, const float* y, int64_t n) noexcept;
-  /// out[i] = gelu_tanh(gate[i]) * up[i]; gelu_tanh(z) = 0.5 z (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))). Relative error below 2e-6. out may equal gate.
+  /// out[i] = gelu_tanh(gate[i]) * up[i]; gelu_tanh(z) = 0.5 z (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))). Relative error below 2e-6.
+  /// out may equal gate.
   void (*gelu_mul)(const float* gate, const float* up, float* out, int64_t n) noexcept;
-  /// Half-split rotation of one head of `head_dim`: x'[i] = x[i] c[i] - x[i + h] s[i]; x'[i + h] = x[i + h] c[i] + x[i] s[i], h = head_dim / 2; c, s: [h].
+  /// Half-split rotation of one head of `head_dim`: x'[i] = x[i] c[i] - x[i + h] s[i]; x'[i + h] = x[i + h] c[i] + x[i] s[i],
+  /// h = head_dim / 2; c, s: [h].
   void (*rope)(float* x, const float* cos, const float* sin, int64_t head_dim) noexcept;
 
   /// Keys or values to cache type and back: dst gets n values.
@@ -56,14 +60,17 @@ struct Ops {
   /// scores[j] = scale * sum_e q[e] * K[j, e] for j in [0, num_keys); K rows are `stride` elements apart.
   void (*attention_scores)(KvType type, const float* q, const void* k, int64_t stride, int64_t num_keys, int64_t head_dim, float scale,
                            float* scores) noexcept;
-  /// In place: scores[j] = exp(scores[j] - max) / sum. The sum's order depends on n only. Relative error below 2e-6.
+  /// In place: scores[j] = exp(scores[j] - max) / sum. The sum's order depends on n only. Relative error below 2e-6. A score of -inf gives 0,
+  /// all -inf give zeros, n = 1 gives exactly 1, a NaN makes all NaN.
   void (*softmax)(float* scores, int64_t n) noexcept;
-  /// out[e] += sum_j p[j] * V[j, e], j ascending, one fused multiply-add a step: splitting the keys into several calls changes no bit.
-  void (*attention_values)(KvType type, const float* p, const void* v, int64_t stride, int64_t num_keys, int64_t head_dim, float* out) noexcept;
+  /// out[e] += sum_j p[j] * V[j, e], j ascending, one fused multiply-add a step (scalar level: two roundings): splitting the keys into several
+  /// calls changes no bit.
+  void (*attention_values)(KvType type, const float* p, const void* v, int64_t stride, int64_t num_keys, int64_t head_dim,
+                           float* out) noexcept;
 
-  /// Both for `num_q` queries that share the keys (the query heads of one key-value head, or rows with the same visible keys), each key or value read and
-  /// converted once: query i is q + i * ldq, its scores or weights scores + i * lds, its sums out + i * ldo. Every query gets exactly
-  /// the bits of the single-query operators. Up to twice as fast for 4 queries.
+  /// Both for `num_q` queries that share the keys (the query heads of one key-value head, or rows with the same visible keys), each key or
+  /// value read and converted once for four queries: query i is q + i * ldq, its scores or weights scores + i * lds, its sums out + i * ldo.
+  /// Every query gets exactly the bits of the single-query operators. Up to twice as fast.
   void (*attention_scores_group)(KvType type, int64_t num_q, const float* q, int64_t ldq, const void* k, int64_t stride, int64_t num_keys,
                                  int64_t head_dim, float scale, float* scores, int64_t lds) noexcept;
   void (*attention_values_group)(KvType type, int64_t num_q, const float* p, int64_t lds, const void* v, int64_t stride, int64_t num_keys,

@@ -109,7 +109,8 @@ TEST_P(AttentionTest, ValuesAgreeWithDoublePrecision) {
             sum += product;
             size += std::fabs(product);
           }
-          ASSERT_NEAR(out[static_cast<size_t>(e)], sum, 6e-7 * size) << level_name(ops_) << " head_dim " << head_dim << " keys " << num_keys;
+          ASSERT_NEAR(out[static_cast<size_t>(e)], sum, 6e-7 * size)
+              << level_name(ops_) << " head_dim " << head_dim << " keys " << num_keys;
         }
         ASSERT_EQ(out.back(), before.back());
       }
@@ -152,13 +153,15 @@ TEST_P(AttentionTest, GroupsGiveTheBitsOfSingleQueries) {
           for (int64_t i = 0; i < num_q; ++i) {
             ops_.attention_scores(type, q.data() + i * ldq, stored.data(), stride, num_keys, head_dim, 0.3f, alone.data() + i * lds);
           }
-          ASSERT_TRUE(same_bits(together, alone)) << level_name(ops_) << " head_dim " << head_dim << " keys " << num_keys << " queries " << num_q;
+          ASSERT_TRUE(same_bits(together, alone))
+              << level_name(ops_) << " head_dim " << head_dim << " keys " << num_keys << " queries " << num_q;
           std::vector<float> sums = q, single = q;
           ops_.attention_values_group(type, num_q, together.data(), lds, stored.data(), stride, num_keys, head_dim, sums.data(), ldq);
           for (int64_t i = 0; i < num_q; ++i) {
             ops_.attention_values(type, together.data() + i * lds, stored.data(), stride, num_keys, head_dim, single.data() + i * ldq);
           }
-          ASSERT_TRUE(same_bits(sums, single)) << level_name(ops_) << " head_dim " << head_dim << " keys " << num_keys << " queries " << num_q;
+          ASSERT_TRUE(same_bits(sums, single)) << level_name(ops_) << " head_dim " << head_dim << " keys " << num_keys << " queries "
+                                               << num_q;
         }
       }
     }

@@ -61,10 +61,14 @@ double element(DType dtype, const std::byte* row, int64_t index) {
       const uint8_t *low = b + 64 * t, *high = b + 128 + 32 * t;
       const int8_t* s = reinterpret_cast<const int8_t*>(b + 192) + 8 * t;
       int n = 0;
-      if (y < 32) n = (low[l] & 15) | (high[l] & 3) << 4;
-      else if (y < 64) n = (low[l + 32] & 15) | (high[l] >> 2 & 3) << 4;
-      else if (y < 96) n = low[l] >> 4 | (high[l] >> 4 & 3) << 4;
-      else n = low[l + 32] >> 4 | (high[l] >> 6) << 4;
+      if (y < 32)
+        n = (low[l] & 15) | (high[l] & 3) << 4;
+      else if (y < 64)
+        n = (low[l + 32] & 15) | (high[l] >> 2 & 3) << 4;
+      else if (y < 96)
+        n = low[l] >> 4 | (high[l] >> 4 & 3) << 4;
+      else
+        n = low[l + 32] >> 4 | (high[l] >> 6) << 4;
       return half(208) * s[l / 16 + y / 32 * 2] * (n - 32);
     }
   }

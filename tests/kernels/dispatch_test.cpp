@@ -32,8 +32,8 @@ TEST(Dispatch, ScalarIsAlwaysThereAndFirst) {
 TEST(Dispatch, EveryLevelHasEveryOperator) {
   for (const Isa isa : available_isas()) {
     const Ops& ops = ops_for(isa);
-    EXPECT_TRUE(ops.dequantize_row && ops.quantize_q8 && ops.gemm_q8 && ops.gemm_f32 && ops.rms_norm && ops.add && ops.gelu_mul && ops.rope &&
-                ops.store_kv && ops.attention_scores && ops.softmax && ops.attention_values && ops.attention_scores_group &&
+    EXPECT_TRUE(ops.dequantize_row && ops.quantize_q8 && ops.gemm_q8 && ops.gemm_f32 && ops.rms_norm && ops.add && ops.gelu_mul &&
+                ops.rope && ops.store_kv && ops.attention_scores && ops.softmax && ops.attention_values && ops.attention_scores_group &&
                 ops.attention_values_group);
   }
 }

@@ -133,7 +133,8 @@ TEST_P(GemmTest, Q8ExtremeQuantsAreExact) {
           std::memcpy(w.data() + at + (dtype == DType::kQ6_K ? 208 : 0), &one, 2);
           if (dtype == DType::kQ4_K || dtype == DType::kQ5_K) std::memcpy(w.data() + at + 2, &one, 2);
         }
-        const std::vector<float> x(static_cast<size_t>(num_x * n), 127 * sign);  // scale 1, q = +-127: every sum is a whole number below 2^24
+        const std::vector<float> x(static_cast<size_t>(num_x * n),
+                                   127 * sign);  // scale 1, q = +-127: every sum is a whole number below 2^24
         const auto q = quantize_rows(ops_, x, n);
         const auto rows = dense(dtype, w, num_rows, n);
         for (const int64_t count : {int64_t{1}, num_x}) {
@@ -187,8 +188,8 @@ TEST_P(GemmTest, BitsDoNotDependOnTheSplit) {
                 const float found = y[static_cast<size_t>(j * num_rows + r)];
                 const float expected = r < first || r >= first + rows ? 5 : alone[static_cast<size_t>((t + j) * num_rows + r)];
                 ASSERT_EQ(std::memcmp(&found, &expected, 4), 0)
-                    << level_name(ops_) << " " << dtype_name(dtype) << (q8 ? " q8" : " f32") << " n " << n << " rows " << first << "+" << rows
-                    << " num_x " << count << " at row " << r << " x " << t + j << ": " << found << " " << expected;
+                    << level_name(ops_) << " " << dtype_name(dtype) << (q8 ? " q8" : " f32") << " n " << n << " rows " << first << "+"
+                    << rows << " num_x " << count << " at row " << r << " x " << t + j << ": " << found << " " << expected;
               }
             }
           }

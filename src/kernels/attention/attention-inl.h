@@ -1,7 +1,7 @@
 // Kernel text: key-value storage, attention scores and weighted sums of values on the lanes of a vector_*-inl.h.
 //
-// A score is the sum of kLanes partial sums (lane e mod kLanes) in a fixed tree. Eight (query, key) pairs or more are computed at a time; missing keys of
-// the last group repeat the last key, so that a score's bits never depend on its place. Values are added key by key, one fused step a lane.
+// A score is the sum of kLanes partial sums (lane e mod kLanes) in a fixed tree. Eight (query, key) pairs or more are computed at
+// a time; missing keys of the last group repeat the last key, so that a score's bits never depend on its place. Values are added key by key, one fused step a lane.
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::ATTUNE_KERNELS_LEVEL {
@@ -25,8 +25,8 @@ struct KvF16 {
 
 /// Scores of kQueries queries with `count` (at least 1, at most kKeys) keys, the last one repeated.
 template <class Kv, int kQueries, int kKeys>
-inline void score_tile(const float* q, int64_t ldq, const char* k, int64_t row_stride, int64_t count, int64_t head_dim, float scale, float* scores,
-                       int64_t lds) {
+inline void score_tile(const float* q, int64_t ldq, const char* k, int64_t row_stride, int64_t count, int64_t head_dim, float scale,
+                       float* scores, int64_t lds) {
   static_assert(kQueries * kKeys % 8 == 0);
   const char* rows[kKeys];
 #pragma GCC unroll 8
@@ -60,8 +60,8 @@ inline void score_tile(const float* q, int64_t ldq, const char* k, int64_t row_s
 }
 
 template <class Kv, int kQueries, int kKeys>
-void scores_of(const float* q, int64_t ldq, const char* k, int64_t row_stride, int64_t num_keys, int64_t head_dim, float scale, float* scores,
-               int64_t lds) {
+void scores_of(const float* q, int64_t ldq, const char* k, int64_t row_stride, int64_t num_keys, int64_t head_dim, float scale,
+               float* scores, int64_t lds) {
   for (int64_t j = 0; j < num_keys; j += kKeys) {
     const int64_t count = num_keys - j < kKeys ? num_keys - j : kKeys;
     score_tile<Kv, kQueries, kKeys>(q, ldq, k + j * row_stride, row_stride, count, head_dim, scale, scores + j, lds);
@@ -101,7 +101,8 @@ inline void add_values(const float* p, int64_t lds, const char* v, int64_t row_s
 }
 
 template <class Kv, int kQueries>
-void values_of(const float* p, int64_t lds, const char* v, int64_t row_stride, int64_t num_keys, int64_t head_dim, float* out, int64_t ldo) {
+void values_of(const float* p, int64_t lds, const char* v, int64_t row_stride, int64_t num_keys, int64_t head_dim, float* out,
+               int64_t ldo) {
   constexpr int kMany = (kLanes == 16 ? 16 : 8) / kQueries;
   int64_t e = 0;
   for (; e + kMany * kLanes <= head_dim; e += kMany * kLanes) {
@@ -121,8 +122,8 @@ void values_of(const float* p, int64_t lds, const char* v, int64_t row_stride, i
 }
 
 template <class Kv>
-void values_of_group(int64_t num_q, const float* p, int64_t lds, const char* v, int64_t row_stride, int64_t num_keys, int64_t head_dim, float* out,
-                     int64_t ldo) {
+void values_of_group(int64_t num_q, const float* p, int64_t lds, const char* v, int64_t row_stride, int64_t num_keys, int64_t head_dim,
+                     float* out, int64_t ldo) {
   int64_t i = 0;
   for (; i + 4 <= num_q; i += 4) values_of<Kv, 4>(p + i * lds, lds, v, row_stride, num_keys, head_dim, out + i * ldo, ldo);
   for (; i < num_q; ++i) values_of<Kv, 1>(p + i * lds, lds, v, row_stride, num_keys, head_dim, out + i * ldo, ldo);

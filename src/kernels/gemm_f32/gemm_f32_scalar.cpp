@@ -1,6 +1,6 @@
 // Any weights times float activations in float arithmetic. Scalar order: 8 interleaved partial sums (column k goes to sum k mod 8), then
-// ((0+4)+(2+6)) + ((1+5)+(3+7)); multiplication and addition rounded separately (a fused step would be a library call here), so bits differ from those of
-// the vector levels.
+// ((0+4)+(2+6)) + ((1+5)+(3+7)); multiplication and addition rounded separately (a fused step would be a library call here), so bits
+// differ from those of the vector levels.
 #include <cstring>
 
 #include "kernels/levels_internal.h"

@@ -1,5 +1,7 @@
 // Kernel text: block formats times Q8 activations. Needs a vector_*-inl.h and blocks-inl.h before it and, from the including file, per format
-//   sum_rows<Format, kPart>(blocks, x): eight integer sums of 32 columns (one vector of activations), and
+//   sum_rows<Format, kPart>(blocks, x): eight integer sums of 32 columns (one vector of activations), sum_rows_halves: of 16 and 16,
+//   kSumOffset<Format>: how many times the activations' sum these sums contain too much,
+//   panel_bytes<Format>: unpacked bytes as a panel holds them, and
 //   add_panel<Format, kX>(...): a panel of rows times kX activations.
 //
 // The arithmetic of one (row, activation) pair is that of gemm_q8_scalar.cpp: exact integer sums a sub-block, then
@@ -53,8 +55,9 @@ inline __m256 gather_half(const char* const blocks[8], int64_t offset) {
   uint16_t h[8];
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) __builtin_memcpy(h + i, blocks[i] + offset, 2);
-  return _mm256_cvtph_ps(_mm_set_epi16(static_cast<short>(h[7]), static_cast<short>(h[6]), static_cast<short>(h[5]), static_cast<short>(h[4]),
-                                       static_cast<short>(h[3]), static_cast<short>(h[2]), static_cast<short>(h[1]), static_cast<short>(h[0])));
+  return _mm256_cvtph_ps(_mm_set_epi16(static_cast<short>(h[7]), static_cast<short>(h[6]), static_cast<short>(h[5]),
+                                       static_cast<short>(h[4]), static_cast<short>(h[3]), static_cast<short>(h[2]),
+                                       static_cast<short>(h[1]), static_cast<short>(h[0])));
 }
 
 /// 8 x 8 bytes, row i in rows[i], to columns: columns[c] holds byte c of all rows.
@@ -107,8 +110,7 @@ inline void gather_scales(const char* const blocks[8], RowScales<Format>& out) {
   }
 }
 
-/// Lane i of the result is the sum of the eight (or, in `halves`, of the lower and of the upper four) int32 lanes of row i; `four` holds rows in
-/// 128-bit lanes: {0, 1, 2, 3} and {4, 5, 6, 7}.
+/// `low` holds sums of rows 0 to 3 in both 128-bit lanes, `high` of rows 4 to 7; lane i of the result is the sum of row i's two.
 inline __m256i join_rows(__m256i low, __m256i high) {
   return _mm256_add_epi32(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31));
 }
@@ -166,7 +168,8 @@ inline void row_pointers(const char* w, int64_t row_bytes, int64_t first, int64_
   for (int64_t i = 0; i < 8; ++i) rows[i] = w + (first + i < num_rows ? first + i : num_rows - 1) * row_bytes;
 }
 
-/// One activation. While eight rows are read, the next eight are prefetched.
+/// One activation. While eight rows are read, the next eight are prefetched, past the last row too: the next piece of work mostly lies there, and a
+/// prefetch never faults.
 template <class Format>
 void one_activation(const char* w, int64_t num_rows, int64_t n, const Activation& x, float* y) {
   const int64_t row_bytes = n / Format::kBlock * Format::kBytes;
@@ -174,10 +177,9 @@ void one_activation(const char* w, int64_t num_rows, int64_t n, const Activation
     const char* blocks[8];
     row_pointers(w, row_bytes, r, num_rows, blocks);
     const char* ahead = w + (r + 8) * row_bytes;
-    const char* end = w + num_rows * row_bytes;
     __m256 sums = _mm256_setzero_ps();
     for (int64_t k = 0; k < n; k += Format::kBlock) {
-      for (int i = 0; i < 8 * Format::kBytes && ahead + i < end; i += 64) _mm_prefetch(ahead + i, _MM_HINT_T0);
+      for (int i = 0; i < 8 * Format::kBytes; i += 64) _mm_prefetch(ahead + i, _MM_HINT_T0);
       ahead += 8 * Format::kBytes;
       sums = add_block<Format>(blocks, x, k, sums);
       for (auto& block : blocks) block += Format::kBytes;

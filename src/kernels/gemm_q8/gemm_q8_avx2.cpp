@@ -22,12 +22,12 @@ template <class Format>
 constexpr int kSumOffset = Format::kOffset;
 /// maddubs results that may be added in int16.
 template <class Format>
-constexpr int kInt16Steps = Format::kBits == 4 ? 8 : Format::kBits == 5 ? 4 : 2;
+constexpr int kInt16Steps = Format::kBits == 4   ? 8
+                            : Format::kBits == 5 ? 4
+                                                 : 2;
 
 inline __m256i pairs(__m256i a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(1)); }
-inline __m256i signed_products(__m256i w, __m256i x) {
-  return pairs(_mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)));
-}
+inline __m256i signed_products(__m256i w, __m256i x) { return pairs(_mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w))); }
 
 inline __m256i join_rows(__m256i low, __m256i high);
 
@@ -117,8 +117,7 @@ inline void add_panel(const Panel& panel, const void* x, int64_t n, int64_t t, i
 #pragma GCC unroll 4
   for (int j = 0; j < kX; ++j) {
     a[j] = activation(x, n, t + j);
-    acc[j] = from == 0 ? _mm256_setzero_ps()
-                       : rows >= 8 ? _mm256_loadu_ps(y + j * ldy) : _mm256_maskload_ps(y + j * ldy, part_mask8(rows));
+    acc[j] = from == 0 ? _mm256_setzero_ps() : rows >= 8 ? _mm256_loadu_ps(y + j * ldy) : _mm256_maskload_ps(y + j * ldy, part_mask8(rows));
   }
   for (int64_t k = 0; k < count; k += 32) {
     const uint8_t* w = panel.q + k * kPanelRows;

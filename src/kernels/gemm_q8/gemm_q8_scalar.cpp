@@ -18,8 +18,8 @@ struct Piece {
 };
 
 struct Shape {
-  int columns;    ///< of a piece
-  int sub_size;   ///< 16 or 32
+  int columns;  ///< of a piece
+  int sub_size;  ///< 16 or 32
   bool has_min;
   int64_t bytes;  ///< of a piece in the file
 };
