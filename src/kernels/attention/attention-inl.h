@@ -1,7 +1,8 @@
 // Kernel text: key-value storage, attention scores and weighted sums of values on the lanes of a vector_*-inl.h.
 //
 // A score is the sum of kLanes partial sums (lane e mod kLanes) in a fixed tree. Eight (query, key) pairs or more are computed at
-// a time; missing keys of the last group repeat the last key, so that a score's bits never depend on its place. Values are added key by key, one fused step a lane.
+// a time; missing keys of the last group repeat the last key, so that a score's bits never depend on its place.
+// Values are added key by key, one fused step a lane.
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::ATTUNE_KERNELS_LEVEL {

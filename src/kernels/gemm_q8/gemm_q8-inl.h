@@ -168,8 +168,8 @@ inline void row_pointers(const char* w, int64_t row_bytes, int64_t first, int64_
   for (int64_t i = 0; i < 8; ++i) rows[i] = w + (first + i < num_rows ? first + i : num_rows - 1) * row_bytes;
 }
 
-/// One activation. While eight rows are read, the next eight are prefetched, past the last row too: the next piece of work mostly lies there, and a
-/// prefetch never faults.
+/// One activation. While eight rows are read, the next eight are prefetched, past the last row too: the next piece of work mostly lies there,
+/// and a prefetch never faults.
 template <class Format>
 void one_activation(const char* w, int64_t num_rows, int64_t n, const Activation& x, float* y) {
   const int64_t row_bytes = n / Format::kBlock * Format::kBytes;
