@@ -3,6 +3,7 @@
 // data/tiny.gguf) and ATTUNE_RECOMMENDER (a folder; default: one learned from the made-up ratings); neither: the mock.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer as createHttpServer, request } from "node:http";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -107,12 +108,52 @@ async function startBinary(binary) {
   throw new Error("[server] expected /health to answer 200 within two minutes, found none");
 }
 
+const kEventPauseMs = 40;
+
+/** Sends a stream of events on, one every kEventPauseMs. */
+async function relaySlowly(from, to) {
+  let text = "";
+  for await (const chunk of from.setEncoding("utf8")) {
+    const events = (text + chunk).split("\n\n");
+    text = events.pop();
+    for (const event of events) {
+      to.write(`${event}\n\n`);
+      await new Promise((resolve) => setTimeout(resolve, kEventPauseMs));
+    }
+  }
+  to.end(text);
+}
+
+/** The target behind a proxy that lets chat through slowly: a fixture model answers faster than anyone can press "Stop". */
+async function behindSlowProxy(target) {
+  const { host, origin } = new URL(target.url);
+  const proxy = createHttpServer((incoming, outgoing) => {
+    const headers = { ...incoming.headers, host, ...(incoming.headers.origin && { origin }) };
+    const upstream = request(`${origin}${incoming.url}`, { method: incoming.method, headers }, (response) => {
+      outgoing.writeHead(response.statusCode, response.headers);
+      const slow = incoming.url === "/v1/chat/completions" && response.headers["content-type"]?.startsWith("text/event-stream");
+      if (slow) relaySlowly(response, outgoing).catch(() => outgoing.destroy());
+      else response.pipe(outgoing);
+    });
+    upstream.on("error", () => outgoing.destroy());
+    outgoing.on("close", () => upstream.destroy());
+    incoming.pipe(upstream);
+  });
+  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const close = async () => {
+    proxy.closeAllConnections();
+    await new Promise((resolve) => proxy.close(resolve));
+    await target.close();
+  };
+  return { ...target, url: `http://127.0.0.1:${proxy.address().port}`, close };
+}
+
 /** The server under test; `kind` is "url", "binary" or "mock". */
 export async function startTarget(mockOptions = {}) {
-  if (process.env.ATTUNE_URL) return { kind: "url", url: process.env.ATTUNE_URL.replace(/\/$/, ""), close: async () => {} };
+  if (process.env.ATTUNE_URL) return behindSlowProxy({ kind: "url", url: process.env.ATTUNE_URL, close: async () => {} });
   if (process.env.ATTUNE_BINARY) {
     if (!existsSync(process.env.ATTUNE_BINARY)) skip(`${process.env.ATTUNE_BINARY} is not built`);
-    return startBinary(process.env.ATTUNE_BINARY);
+    return behindSlowProxy(await startBinary(process.env.ATTUNE_BINARY));
   }
   return startMock(mockOptions);
 }
