@@ -1,7 +1,6 @@
 #include "serve/api.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/log.h"
 #include "serve/api_error.h"
@@ -110,9 +109,7 @@ bool Api::key_accepted(const net::Request& request) const {
 }
 
 void Api::handle(const net::Request& request, net::Responder& responder) {
-  const auto start = std::chrono::steady_clock::now();
   Call call(*this, request, responder);
-  std::string_view pattern = "none";
   // Errors before the first byte are a response; in a running stream they are an event, and the stream ends without [DONE].
   const auto refuse = [&](const ApiError& error) {
     call.started() ? static_cast<void>(call.event(error_body(error))) : call.send(error_response(error));
@@ -134,7 +131,7 @@ void Api::handle(const net::Request& request, net::Responder& responder) {
       response.headers.add("Allow", match.allow);
       call.send(response);
     } else {
-      pattern = match.route->pattern;
+      call.pattern = match.route->pattern;
       call.params = std::move(match.params);
       call.app = app();
       if (match.route->needs_ready && call.app == nullptr) throw ApiError(503, "the model is still loading", "", "loading");
@@ -146,15 +143,14 @@ void Api::handle(const net::Request& request, net::Responder& responder) {
   } catch (const ApiError& error) {
     refuse(error);
   } catch (const Error& error) {
-    if (status_of(error.code()) == 500) log_line(LogLevel::kError, cat(request.method, " ", pattern, ": ", error.what()));
+    if (status_of(error.code()) == 500) log_line(LogLevel::kError, cat(request.method, " ", call.pattern, ": ", error.what()));
     refuse(api_error(error));
   } catch (const std::bad_alloc&) {
     refuse(ApiError(503, "out of memory", "", "out_of_memory"));
   } catch (const std::exception& error) {
-    log_line(LogLevel::kError, cat(request.method, " ", pattern, ": ", error.what()));
+    log_line(LogLevel::kError, cat(request.method, " ", call.pattern, ": ", error.what()));
     refuse(ApiError(500, "internal error", "", "internal"));
   }
-  metrics_.request_done(pattern, call.status(), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
 net::Response Api::error_page(int status, std::string_view message) { return error_response(ApiError(status, std::string(message))); }

@@ -100,7 +100,7 @@ std::vector<int32_t> LmTextEngine::render_chat(std::span<const text::ChatMessage
 }
 
 std::vector<std::string> LmTextEngine::chat_stops() const { return state_->stops; }
-std::string LmTextEngine::piece(int32_t id) const { return state_->tokenizer.piece_bytes(id, true); }
+std::string LmTextEngine::piece(int32_t id) const { return state_->tokenizer.piece_bytes(id); }
 lm::EngineStats LmTextEngine::stats() const { return state_->engine->stats(); }
 
 void LmTextEngine::clear_prefix_cache() {

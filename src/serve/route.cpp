@@ -1,5 +1,7 @@
 #include "serve/route.h"
 
+#include <utility>
+
 namespace attune::serve {
 namespace {
 
@@ -82,7 +84,14 @@ void Call::send_json(int status, std::string body) { send({status, {{"Content-Ty
 
 void Call::send(const net::Response& response) {
   status_ = response.status;
+  count();
   responder_.send(response);
+}
+
+// A stream is complete when its handler has returned: the destructor counts it.
+void Call::count() {
+  if (std::exchange(counted_, true)) return;
+  api.metrics().request_done(pattern, status_, std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
 }
 
 bool Call::start_events() {

@@ -1,6 +1,7 @@
 // The route table: data that the dispatcher, the documentation and the generated tests walk.
 #pragma once
 
+#include <chrono>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,15 +12,19 @@
 
 namespace attune::serve {
 
-/// One request being handled. Remembers the status for the metrics.
+/// One request being handled. Counts itself in the metrics just before its answer is complete, so that whoever has the answer finds it counted.
 class Call {
  public:
   Call(Api& owner, const net::Request& given, net::Responder& out) : api(owner), request(given), responder_(out) {}
+  ~Call() { count(); }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
 
   Api& api;
   const net::Request& request;
   std::vector<std::string> params;  ///< decoded values of the pattern's {names}, in order
   std::shared_ptr<const App> app;   ///< set for routes that need it
+  std::string_view pattern = "none";  ///< of the route, for the metrics
 
   /// A JSON answer.
   void send_json(int status, std::string body);
@@ -29,11 +34,14 @@ class Call {
   /// One event. False if the client is gone.
   bool event(std::string_view data);
   bool started() const { return responder_.started(); }
-  int status() const noexcept { return status_; }
 
  private:
+  void count();
+
   net::Responder& responder_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   int status_ = 0;
+  bool counted_ = false;
 };
 
 struct Route {

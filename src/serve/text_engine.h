@@ -68,7 +68,7 @@ class TextEngine {
   virtual std::vector<int32_t> render_chat(std::span<const text::ChatMessage> messages) const = 0;
   /// Texts that end the assistant's turn besides stop ids (a transcript's next speaker).
   virtual std::vector<std::string> chat_stops() const = 0;
-  /// Bytes of a token; control tokens show their name.
+  /// Bytes of a token; "" for control tokens.
   virtual std::string piece(int32_t id) const = 0;
   /// Queues the generation and returns; callbacks follow on another thread. Returns how many prompt positions were cached already.
   /// Throws kResource or kOutOfMemory when the machine is full (then no callback follows).

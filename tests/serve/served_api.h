@@ -19,7 +19,7 @@ class ServedApi {
   explicit ServedApi(ScriptedEngine::Writer writer, serve::ApiOptions options = {}, int64_t context_length = 4096)
       : engine(std::make_shared<ScriptedEngine>(std::move(writer), context_length)), api(std::move(options)), server(server_options(), [this](const net::Request& request, net::Responder& responder) { api.handle(request, responder); }, serve::Api::error_page) {}
 
-  void ready() { api.set_ready({engine, nullptr}); }
+  void ready() { api.set_ready({engine, people}); }
   net::Client client() { return net::Client({.host = "127.0.0.1", .port = server.port()}); }
 
   /// POST, and the answer as JSON. Expects `status`.
@@ -73,6 +73,7 @@ class ServedApi {
   }
 
   std::shared_ptr<ScriptedEngine> engine;
+  std::shared_ptr<assist::RecommendService> people;  ///< set before ready()
   serve::Api api;
   net::Server server;
 

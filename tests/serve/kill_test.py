@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""kill -9 while 16 writers send ratings: what was acknowledged is there after the restart, once. Standard library only.
+
+Usage: kill_test.py ATTUNE_BINARY MODEL [KILLS]. Exit code 77 (skipped) if the binary or the model is absent.
+"""
+
+import http.client
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+WRITERS = 16
+
+
+def start(binary, model, folder):
+    """The process and its port, once it is ready."""
+    process = subprocess.Popen(
+        [binary, "serve", "-m", model, "--port", "0", "--recommender", os.path.join(folder, "recommender"),
+         "--store", os.path.join(folder, "state", "attune.db")], stderr=subprocess.PIPE, text=True)
+    port = None
+    for line in process.stderr:
+        match = re.search(r"listening on http://127.0.0.1:(\d+)", line)
+        port = int(match.group(1)) if match else port
+        if line.startswith("ready"):
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            return process, port
+    sys.exit("the server did not start")
+
+
+def call(port, method, path, body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        data = None if body is None else json.dumps(body)
+        connection.request(method, path, data, {"Content-Type": "application/json"} if data else {})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+class Writer(threading.Thread):
+    """Sends ratings with ids of its own until the server is gone; remembers which were acknowledged."""
+
+    def __init__(self, port, user, items, number):
+        super().__init__()
+        self.port, self.user, self.items, self.number = port, user, items, number
+        self.acknowledged = []
+
+    def run(self):
+        while True:
+            event = f"{self.user}-{self.number}"
+            item = self.items[self.number % len(self.items)]
+            self.number += 1
+            body = {"user": self.user, "item": item, "kind": "rating", "value": 1 + self.number % 5, "event_id": event}
+            try:
+                status, data = call(self.port, "POST", "/v1/feedback", body)
+            except (OSError, http.client.HTTPException):
+                return
+            if status == 200 and json.loads(data)["stored"]:
+                self.acknowledged.append(event)
+
+
+def main():
+    binary, model = sys.argv[1:3]
+    kills = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+    if not os.path.exists(binary) or not os.path.exists(model):
+        print(f"skipped: expected an attune binary and a model, found {binary}, {model}")
+        return 77
+    random.seed(1)
+    with tempfile.TemporaryDirectory() as folder:
+        learned = os.path.join(folder, "recommender")
+        subprocess.run([binary, "learn", "ratings", "generated", "--out", learned, "--no-compare"], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        acknowledged = {f"writer-{w}": [] for w in range(WRITERS)}
+        sent = 0
+        for kill in range(kills + 1):
+            begin = time.monotonic()
+            process, port = start(binary, model, folder)
+            print(f"start {kill}: ready after {time.monotonic() - begin:.1f} s, {sum(map(len, acknowledged.values()))} acknowledged", flush=True)
+            for user, events in acknowledged.items():
+                if not events:
+                    continue
+                status, data = call(port, "GET", f"/v1/users/{user}/export")
+                stored = [json.loads(line)["event_id"] for line in data.decode().splitlines() if '"event_id"' in line]
+                lost = set(events) - set(stored)
+                assert status == 200 and not lost, f"{user} lost {sorted(lost)[:5]}"
+                assert len(stored) == len(set(stored)), f"{user} has events twice"
+            if kill == kills:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=30) == 0, "SIGTERM did not give exit code 0"
+                break
+            items = [item["item"] for item in json.loads(call(port, "GET", "/v1/items?limit=50")[1])["items"]]
+            writers = [Writer(port, f"writer-{w}", items, sent + w * 1000) for w in range(WRITERS)]
+            for writer in writers:
+                writer.start()
+            time.sleep(random.uniform(0.05, 0.8))
+            process.kill()
+            process.wait()
+            for writer in writers:
+                writer.join()
+                acknowledged[writer.user] += writer.acknowledged
+            sent += WRITERS * 1000
+    total = sum(map(len, acknowledged.values()))
+    assert total > 0, "nothing was acknowledged: the test tested nothing"
+    print(f"{kills} kills, {total} acknowledged events, none lost, none twice")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
