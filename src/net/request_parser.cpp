@@ -40,6 +40,9 @@ struct GrowingBody {
 /// A chunk header longer than this without an end of line is refused.
 constexpr size_t kMaxUnparsedBytes = 16 * 1024;
 
+/// What is left of a chunked body has at least these bytes ("0", CRLF, CRLF), and the library asserts that it is given as many.
+constexpr size_t kLeastChunkedBytes = 5;
+
 struct Failure {
   int status;
   std::string message;
@@ -200,6 +203,7 @@ std::optional<Failure> RequestParser::State::check_head() {
 void RequestParser::State::parse_body() {
   size_t offset = 0;  // one erase at the end: a body of tiny chunks must not cost a move of the buffer each
   while (offset < buffer.size() && !parser->is_done()) {
+    if (parser->chunked() && buffer.size() - offset < kLeastChunkedBytes) break;
     boost::system::error_code code;
     const size_t used = parser->put(boost::asio::buffer(buffer.data() + offset, buffer.size() - offset), code);
     offset += used;
