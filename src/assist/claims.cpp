@@ -242,7 +242,8 @@ class Judge : Scope {
       if (film && is_word(u_[j - 2], {"the", "a", "this", "that"}) && j + 1 < i) return true;
     }
     const bool pronoun = i + 1 < u_.size() && (u_[i + 1].kind == WordKind::kTitle || (u_[i + 1].kind == WordKind::kLight && is_word(u_[i + 1], {"it", "this", "that"})));
-    if (!pronoun) return false;
+    const WordKind next = kind(i + 2);  // "you like that genre" speaks of the genre
+    if (!pronoun || next == WordKind::kLabelNoun || next == WordKind::kGenreNoun || next == WordKind::kGenre || next == WordKind::kSoftNoun) return false;
     for (size_t j = segment_begin(i); j < i; ++j) {
       if (is_word(u_[j], {"will", "may", "might", "could", "should", "would", "can", "you'll", "likely to", "sure to", "bound to", "certain to", "as", "how"})) return false;
     }

@@ -69,10 +69,18 @@ std::optional<Tokens> read_tokens(std::string_view text, std::string_view tolera
 
 // --- titles (titles.cpp)
 
-/// The ways a title may be written, each a list of words; longest first.
+/// A word of a title; a sentence must write it with a capital if the catalogue does (small words aside).
+struct TitleWord {
+  std::string text;  ///< lower case
+  bool capital = false;
+  friend bool operator==(const TitleWord& a, const TitleWord& b) { return a.text == b.text; }
+};
+using TitleWords = std::vector<TitleWord>;
+
+/// The ways a title may be written.
 struct TitleForms {
-  std::vector<std::vector<std::string>> forms;
-  std::vector<std::vector<std::string>> short_forms;  ///< before a colon: only if no other item could be meant
+  std::vector<TitleWords> forms;
+  std::vector<TitleWords> short_forms;  ///< before a colon: only if no other item could be meant
 };
 TitleForms title_forms(std::string_view catalogue_title);
 

@@ -182,7 +182,7 @@ constexpr Row kLexicon[] = {
     {WordKind::kBoth, 2,
      "both|both of them|both of which|both of these|both of those|the pair|the two|the duo|each of the two|this pair|that pair|"
      "both of its genres|both its genres|both of the genres|both genres|both labels|the two of them|both sides|both counts|"
-     "both of your boxes|both your boxes|both boxes|the couple"},
+     "both boxes|the couple"},
     {WordKind::kBoth, 3,
      "all three|all three of which|all three of them|the three|the trio|all three genres|all three labels"},
     {WordKind::kBoth, 4,

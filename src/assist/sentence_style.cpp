@@ -31,6 +31,7 @@ bool is_year(std::string_view word) { return word.size() == 4 && std::all_of(wor
 
 /// "a comedy", "an adventure".
 bool article_fits(std::string_view article, std::string_view word) {
+  if (word.empty()) return true;
   const bool vowel = std::string_view("aeio").find(word.front()) != std::string_view::npos && word != "one" && word != "once";
   return !(article == "a" && vowel) && !(article == "an" && !vowel && word.front() >= 'a' && word.front() <= 'z' && word.front() != 'u' && word.front() != 'h');
 }

@@ -8,34 +8,10 @@
 namespace attune::assist {
 namespace {
 
-using Words = std::vector<std::string>;
+using Words = TitleWords;
 
 /// Articles that a sentence could put in front of a title that has none.
 bool is_article(std::string_view word) { return word == "the" || word == "a" || word == "an"; }
-
-constexpr std::string_view kTitleSymbols = "*$%#@+=[]{}<>_~^|\\`";
-
-Words words_of(std::string_view text) {
-  Words out;
-  const auto tokens = read_tokens(text, kTitleSymbols);
-  if (!tokens) return out;
-  for (const Token& token : *tokens) {
-    if (token.kind != WordKind::kPunct) out.push_back(token.text);
-  }
-  return out;
-}
-
-/// A form and the form without its leading article.
-void add_forms(std::vector<Words>& forms, std::string_view title) {
-  Words words = words_of(title);
-  if (words.empty()) return;
-  if (words.size() > 1 && is_article(words.front())) {
-    Words bare(words.begin() + 1, words.end());
-    // "A" or "The" alone says nothing; a one-letter rest neither.
-    if (bare.size() > 1 || bare.front().size() > 2) forms.push_back(std::move(bare));
-  }
-  forms.push_back(std::move(words));
-}
 
 /// Small words may be written either way in a title.
 bool needs_capital(const std::string& word) {
@@ -47,11 +23,37 @@ bool needs_capital(const std::string& word) {
          !(word[0] >= '0' && word[0] <= '9') && (static_cast<unsigned char>(word[0]) < 0x80);
 }
 
+constexpr std::string_view kTitleSymbols = "*$%#@+=[]{}<>_~^|\\`";
+
+Words words_of(std::string_view text) {
+  Words out;
+  const auto tokens = read_tokens(text, kTitleSymbols);
+  if (!tokens) return out;
+  bool last_capital = false;
+  for (const Token& token : *tokens) {
+    if (token.kind != WordKind::kPunct) out.push_back({token.text, token.capital && needs_capital(token.text)});
+    last_capital = token.kind != WordKind::kPunct ? token.capital : last_capital;
+  }
+  if (out.size() == 1) out.front().capital = last_capital;  // "It" is no "it"
+  return out;
+}
+
+/// A form and the form without its leading article.
+void add_forms(std::vector<Words>& forms, std::string_view title) {
+  Words words = words_of(title);
+  if (words.empty()) return;
+  if (words.size() > 1 && is_article(words.front().text)) {
+    Words bare(words.begin() + 1, words.end());
+    // "A" or "The" alone says nothing; a one-letter rest neither.
+    if (bare.size() > 1 || bare.front().text.size() > 2) forms.push_back(std::move(bare));
+  }
+  forms.push_back(std::move(words));
+}
+
 /// Tokens that `words` cover from `at` on, marks between them included; 0 if they do not stand there with the capitals of a title.
 size_t match_title(const Tokens& tokens, size_t at, const Words& words) {
   size_t next = 0;
   size_t i = at;
-  bool any_capital = false;
   while (next < words.size()) {
     if (i >= tokens.size()) return 0;
     const Token& token = tokens[i];
@@ -60,14 +62,12 @@ size_t match_title(const Tokens& tokens, size_t at, const Words& words) {
       ++i;
       continue;
     }
-    if (token.kind != WordKind::kUnknown || token.text != words[next]) return 0;
-    if (!token.capital && needs_capital(token.text)) return 0;
-    any_capital = any_capital || token.capital || !needs_capital(token.text);
+    if (token.kind != WordKind::kUnknown || token.text != words[next].text) return 0;
+    if (!token.capital && words[next].capital) return 0;
     ++next;
     ++i;
   }
-  if (words.size() == 1 && !tokens[at].capital && !(words[0][0] >= '0' && words[0][0] <= '9')) return 0;
-  return any_capital ? i - at : 0;
+  return i - at;
 }
 
 /// Longest of `forms` at `at`.
@@ -97,7 +97,7 @@ TitleIndex::TitleIndex(const std::vector<std::string>& titles, bool complete) {
     add_forms(state->forms, parsed.display_title);
     for (const std::string& other : parsed.alternates) add_forms(state->forms, other);
   }
-  for (size_t i = 0; i < state->forms.size(); ++i) state->by_first[state->forms[i].front()].push_back(i);
+  for (size_t i = 0; i < state->forms.size(); ++i) state->by_first[state->forms[i].front().text].push_back(i);
   state_ = std::move(state);
 }
 
@@ -125,7 +125,7 @@ namespace {
 /// Whether some other title of the index begins with `words` (so that the short form could mean it).
 bool is_ambiguous(const Words& words, const std::vector<Words>& own, const TitleIndex* index) {
   if (index == nullptr || !index->state().complete) return true;
-  const auto found = index->state().by_first.find(words.front());
+  const auto found = index->state().by_first.find(words.front().text);
   if (found == index->state().by_first.end()) return false;
   for (const size_t i : found->second) {
     const Words& other = index->state().forms[i];
@@ -144,8 +144,9 @@ size_t match_other(const Tokens& tokens, size_t at, const TitleIndex& index) {
     const Words& words = index.state().forms[i];
     const size_t length = match_title(tokens, at, words);
     if (length == 0) continue;
-    const bool number = words[0][0] >= '0' && words[0][0] <= '9';  // a year rather: mark_years looks at it
-    if (words.size() == 1 && (number || tokens[at].sentence_start || match_genre_word(tokens, at).length > 0 || words[0] == "i")) continue;
+    const char initial = words[0].text[0];
+    const bool number = initial >= '0' && initial <= '9';  // a year rather: mark_years looks at it
+    if (words.size() == 1 && (number || tokens[at].sentence_start || match_genre_word(tokens, at).length > 0 || words[0].text == "i")) continue;
     best = std::max(best, length);
   }
   return best;
