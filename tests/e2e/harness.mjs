@@ -14,8 +14,16 @@ import { createMock } from "../../web/mock/server.mjs";
 export const kRoot = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const kSkipped = 77;
 const kChromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const kFlags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync"];
+const kFlags = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 
 /** Ends the program with the exit code that ctest counts as skipped. */
 function skip(why) {
@@ -46,20 +54,28 @@ export async function openBrowser(options = {}) {
   const executablePath = process.env.ATTUNE_CHROMIUM ?? kChromium.find((path) => existsSync(path)) ?? skip("no Chromium is installed");
   const { chromium } = need("playwright-core");
   const folder = mkdtempSync(join(tmpdir(), "attune-page-"));
-  const context = await chromium.launchPersistentContext(folder, { executablePath, args: kFlags, viewport: { width: 1440, height: 900 }, ...options });
+  const context = await chromium.launchPersistentContext(folder, {
+    executablePath,
+    args: kFlags,
+    viewport: { width: 1440, height: 900 },
+    ...options,
+  });
   const close = async () => {
     await context.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   };
-  return { context, page: context.pages()[0] ?? await context.newPage(), close };
+  return { context, page: context.pages()[0] ?? (await context.newPage()), close };
 }
 
-const freePort = () => new Promise((resolve, reject) => {
-  const probe = createServer().on("error", reject).listen(0, "127.0.0.1", () => {
-    const { port } = probe.address();
-    probe.close(() => resolve(port));
+const freePort = () =>
+  new Promise((resolve, reject) => {
+    const probe = createServer()
+      .on("error", reject)
+      .listen(0, "127.0.0.1", () => {
+        const { port } = probe.address();
+        probe.close(() => resolve(port));
+      });
   });
-});
 
 /** The mock server on a free port. */
 export async function startMock(options = {}) {
@@ -74,7 +90,10 @@ export async function startMock(options = {}) {
 
 /** Learns the made-up ratings into `folder`, so that a binary can be tested where no data is. */
 function learnGenerated(binary, folder) {
-  const run = spawnSync(binary, ["learn", "ratings", "generated", "--out", folder, "--no-compare"], { cwd: kRoot, stdio: ["ignore", "ignore", "inherit"] });
+  const run = spawnSync(binary, ["learn", "ratings", "generated", "--out", folder, "--no-compare"], {
+    cwd: kRoot,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   if (run.status !== 0) throw new Error(`[server] expected "learn ratings generated" to succeed, found exit code ${run.status}`);
   return folder;
 }

@@ -67,5 +67,8 @@ await shoot("desktop", { width: 1440, height: 900 }, wide);
 await shoot("dark", { width: 1440, height: 900, dark: true }, wide);
 await shoot("mobile", { width: 390, height: 844, mobile: true }, narrow);
 await shoot("mobile-dark", { width: 390, height: 844, mobile: true, dark: true }, narrow);
-await shoot("tablet", { width: 1024, height: 768 }, async (page, snap) => { await choose(page); await snap("2-arriving"); });
+await shoot("tablet", { width: 1024, height: 768 }, async (page, snap) => {
+  await choose(page);
+  await snap("2-arriving");
+});
 await target.close();

@@ -1,4 +1,5 @@
-// The page's pure functions, without a browser: event parsing, moves in the list, score bars, Markdown; and that web/dist is what the sources build.
+// The page's pure functions, without a browser: event parsing, moves in the list, score bars, Markdown, answers of the server; and that
+// web/dist is what the sources build.
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -15,7 +16,14 @@ const esbuild = createRequire(needFile("vite/package.json"))("esbuild");
 
 /** Bundles one TypeScript file of web/src and imports it. */
 async function load(path) {
-  const out = await esbuild.build({ entryPoints: [join(kWeb, "src", path)], bundle: true, format: "esm", write: false, jsx: "automatic", jsxImportSource: "preact" });
+  const out = await esbuild.build({
+    entryPoints: [join(kWeb, "src", path)],
+    bundle: true,
+    format: "esm",
+    write: false,
+    jsx: "automatic",
+    jsxImportSource: "preact",
+  });
   return import(`data:text/javascript;base64,${Buffer.from(out.outputFiles[0].contents).toString("base64")}`);
 }
 
@@ -38,7 +46,24 @@ function bodyOf(bytes, size) {
 test("events come out the same whatever the line ends and wherever the bytes are cut", async () => {
   const expected = ['{"a":1}', "two\nlines", "é ∑ 🎬", "", "[DONE]"];
   for (const end of ["\n", "\r\n", "\r"]) {
-    const text = [": a comment", 'data: {"a":1}', "", "event: x", "data: two", "data:lines", "id: 7", "", "data: é ∑ 🎬", "", "data", "", "", "data: [DONE]", "", ""].join(end);
+    const text = [
+      ": a comment",
+      'data: {"a":1}',
+      "",
+      "event: x",
+      "data: two",
+      "data:lines",
+      "id: 7",
+      "",
+      "data: é ∑ 🎬",
+      "",
+      "data",
+      "",
+      "",
+      "data: [DONE]",
+      "",
+      "",
+    ].join(end);
     const bytes = new TextEncoder().encode(text);
     for (const size of [1, 2, 3, 5, 7, 64, 4096]) {
       const events = [];
@@ -62,12 +87,27 @@ test("an endless event is refused, on one line or on many", () => {
 
 test("an item that leaves does not make the others rise", () => {
   const moves = compareRanks(["a", "b", "c", "d"], ["b", "d", "c", "e"]);
-  assert.deepEqual([...moves], [["b", 0], ["d", 1], ["c", -1], ["e", "new"]]);
+  assert.deepEqual(
+    [...moves],
+    [
+      ["b", 0],
+      ["d", 1],
+      ["c", -1],
+      ["e", "new"],
+    ],
+  );
   assert.equal(describeMoves(moves), "1 new, 2 moved");
 });
 
 test("a new item in front does not make the others fall, and a first list has no moves", () => {
-  assert.deepEqual([...compareRanks(["a", "b"], ["z", "a", "b"])], [["z", "new"], ["a", 0], ["b", 0]]);
+  assert.deepEqual(
+    [...compareRanks(["a", "b"], ["z", "a", "b"])],
+    [
+      ["z", "new"],
+      ["a", 0],
+      ["b", 0],
+    ],
+  );
   assert.equal(compareRanks([], ["a"]).size, 0);
   assert.equal(describeMoves(compareRanks(["a"], ["a"])), "same order");
 });
@@ -98,9 +138,15 @@ test("moves agree with counting pairs that changed their order", () => {
 });
 
 test("score bars: best full, least short, equal all full, negative and missing scores", () => {
-  assert.deepEqual(scoreFractions([5, 3, 4]).map((f) => f.toFixed(2)), ["1.00", "0.20", "0.60"]);
+  assert.deepEqual(
+    scoreFractions([5, 3, 4]).map((f) => f.toFixed(2)),
+    ["1.00", "0.20", "0.60"],
+  );
   assert.deepEqual(scoreFractions([2, 2]), [1, 1]);
-  assert.deepEqual(scoreFractions([-1, -3]).map((f) => f.toFixed(2)), ["1.00", "0.20"]);
+  assert.deepEqual(
+    scoreFractions([-1, -3]).map((f) => f.toFixed(2)),
+    ["1.00", "0.20"],
+  );
   assert.deepEqual(scoreFractions([1, Number.NaN]), [1, 0]);
   assert.deepEqual(scoreFractions([]), []);
   assert.equal(formatScore(Number.NaN), "–");
@@ -142,7 +188,10 @@ async function withFetch(answer, use) {
   }
 }
 
-const events = (...lines) => async () => new Response(lines.map((line) => `data: ${line}\n\n`).join(""), { status: 200 });
+const events =
+  (...lines) =>
+  async () =>
+    new Response(lines.map((line) => `data: ${line}\n\n`).join(""), { status: 200 });
 const collect = async (stream) => {
   const all = [];
   for await (const event of stream) all.push(event);
@@ -152,10 +201,27 @@ const recommend = () => collect(api.streamRecommend("1", 10, true, new AbortCont
 
 test("the server's own message reaches the reader; other bodies give the status", async () => {
   const reply = (status, body) => async () => new Response(body, { status, statusText: "Nope" });
-  await assert.rejects(withFetch(reply(400, '{"error":{"message":"[x] expected y"}}'), () => api.fetchModel()), { name: "ApiError", status: 400, message: "[x] expected y" });
-  await assert.rejects(withFetch(reply(502, "<html>"), () => api.fetchModel()), { status: 502, message: "The server answered 502 Nope." });
-  await assert.rejects(withFetch(reply(200, "<html>"), () => api.fetchModel()), { status: 0, message: "The server's answer was not JSON." });
-  await assert.rejects(withFetch(async () => { throw new TypeError("refused"); }, () => api.fetchModel()), { status: 0 });
+  await assert.rejects(
+    withFetch(reply(400, '{"error":{"message":"[x] expected y"}}'), () => api.fetchModel()),
+    { name: "ApiError", status: 400, message: "[x] expected y" },
+  );
+  await assert.rejects(
+    withFetch(reply(502, "<html>"), () => api.fetchModel()),
+    { status: 502, message: "The server answered 502 Nope." },
+  );
+  await assert.rejects(
+    withFetch(reply(200, "<html>"), () => api.fetchModel()),
+    { status: 0, message: "The server's answer was not JSON." },
+  );
+  await assert.rejects(
+    withFetch(
+      async () => {
+        throw new TypeError("refused");
+      },
+      () => api.fetchModel(),
+    ),
+    { status: 0 },
+  );
   assert.equal(await withFetch(reply(503, '{"status":"loading"}'), () => api.isReady()), false);
   assert.equal(await withFetch(reply(200, '{"status":"ok"}'), () => api.isReady()), true);
 });
@@ -166,7 +232,10 @@ test("a stream that breaks off, carries an error or is malformed is an error, no
   await assert.rejects(withFetch(events(items, '{"error":{"message":"out of memory"}}'), recommend), { message: "out of memory" });
   await assert.rejects(withFetch(events(items, "{oops"), recommend), { message: "The server sent an event that is not JSON." });
   const whole = await withFetch(events(items, '{"type":"later_addition"}', '{"type":"done"}', "[DONE]"), recommend);
-  assert.deepEqual(whole.map((event) => event.type), ["items", "done"]);
+  assert.deepEqual(
+    whole.map((event) => event.type),
+    ["items", "done"],
+  );
   assert.deepEqual(whole[0].items[0], { item: "1", title: "A", year: 1990, genres: ["X"], score: 1, because: null, becauseSource: null });
 });
 
@@ -191,8 +260,14 @@ test("feedback is sent again once, under the same key, when the connection fails
   await withFetch(flaky, () => api.sendFeedback("u", "9", { kind: "rating", value: 4 }, "key-1"));
   assert.deepEqual(sent, Array(2).fill({ user: "u", item: "9", kind: "rating", value: 4, event_id: "key-1" }));
   let calls = 0;
-  const refuse = async () => { calls += 1; return new Response("{}", { status: 404 }); };
-  await assert.rejects(withFetch(refuse, () => api.sendFeedback("u", "9", { kind: "dismiss" }, "key-2")), { status: 404 });
+  const refuse = async () => {
+    calls += 1;
+    return new Response("{}", { status: 404 });
+  };
+  await assert.rejects(
+    withFetch(refuse, () => api.sendFeedback("u", "9", { kind: "dismiss" }, "key-2")),
+    { status: 404 },
+  );
   assert.equal(calls, 1);
 });
 
@@ -203,12 +278,21 @@ test("an exact id comes first among those that contain it; a server without a re
   assert.deepEqual(await withFetch(reply(200, { users: ["16", "61"] }), () => api.searchUsers("6", 9, signal)), ["16", "61"]);
   assert.equal(await withFetch(reply(404, { error: { message: "none", code: "no_recommender" } }), () => api.hasRecommender()), false);
   assert.equal(await withFetch(reply(200, { users: [] }), () => api.hasRecommender()), true);
-  await assert.rejects(withFetch(reply(404, { error: { message: "lost", code: "unknown_route" } }), () => api.hasRecommender()), { status: 404, code: "unknown_route" });
+  await assert.rejects(
+    withFetch(reply(404, { error: { message: "lost", code: "unknown_route" } }), () => api.hasRecommender()),
+    { status: 404, code: "unknown_route" },
+  );
 });
 
 test("ids with special characters stay one path segment", async () => {
   let asked = "";
-  await withFetch(async (path) => { asked = path; return new Response("{}", { status: 200 }); }, () => api.eraseUser("a/b?c#d"));
+  await withFetch(
+    async (path) => {
+      asked = path;
+      return new Response("{}", { status: 200 });
+    },
+    () => api.eraseUser("a/b?c#d"),
+  );
   assert.equal(asked, "/v1/users/a%2Fb%3Fc%23d");
 });
 
@@ -218,9 +302,15 @@ test("web/dist is what the sources build, small, and free of outside addresses a
     const { build } = await import(pathToFileURL(needFile("vite/dist/node/index.js")));
     await build({ root: kWeb, configFile: join(kWeb, "vite.config.ts"), logLevel: "error", build: { outDir: folder, emptyOutDir: true } });
     const names = readdirSync(folder).sort();
-    const committed = readdirSync(join(kWeb, "dist")).filter((name) => name !== "licences.txt").sort();
+    const committed = readdirSync(join(kWeb, "dist"))
+      .filter((name) => name !== "licences.txt")
+      .sort();
     assert.deepEqual(committed, names, "run npm run build in web/");
-    for (const name of names) assert.ok(readFileSync(join(folder, name)).equals(readFileSync(join(kWeb, "dist", name))), `${name} differs: run npm run build in web/`);
+    for (const name of names)
+      assert.ok(
+        readFileSync(join(folder, name)).equals(readFileSync(join(kWeb, "dist", name))),
+        `${name} differs: run npm run build in web/`,
+      );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -230,6 +320,10 @@ test("web/dist is what the sources build, small, and free of outside addresses a
   assert.doesNotMatch(html, /<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=/i);
   for (const name of ["index.html", "index.css", "page.js"]) {
     const outside = readFileSync(join(kWeb, "dist", name), "utf8").match(/https?:\/\/[^\s"'`)]+/g) ?? [];
-    assert.deepEqual(outside.filter((url) => !url.startsWith("http://www.w3.org/")), [], `${name} names an outside address`);
+    assert.deepEqual(
+      outside.filter((url) => !url.startsWith("http://www.w3.org/")),
+      [],
+      `${name} names an outside address`,
+    );
   }
 });

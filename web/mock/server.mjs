@@ -1,6 +1,6 @@
 // A stand-in for `attune serve`: the HTTP contract that the page uses, with deterministic data and slow streaming.
 // Usage: node mock/server.mjs [--port N] [--pace MS]      (port 0 picks a free one; pace is the pause between words)
-// Beyond the contract, for tests only: POST /mock/fail {path, status, message} makes the next matching request fail; GET /mock/state counts.
+// For tests only: POST /mock/fail {path, status, message} makes the next matching request fail, GET /mock/state counts.
 import { createServer } from "node:http";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, extname, join, normalize } from "node:path";
@@ -8,16 +8,30 @@ import { fileURLToPath } from "node:url";
 import { items, makeUsers, profile, rank, reason } from "./data.mjs";
 
 const kDist = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");
-const kTypes = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2",
-  ".txt": "text/plain; charset=utf-8" };
+const kTypes = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".woff2": "font/woff2",
+  ".txt": "text/plain; charset=utf-8",
+};
 // The policy of the real server (src/serve/page.cpp), so that the browser tests notice what it would block.
-const kPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-  + "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const kModel = { id: "gemma-3-270m-q4_k_m", object: "model", created: 0, owned_by: "attune",
-  attune: { instruction_tuned: false, context_length: 8192, parameters: 268098176 } };
-const kAnswer = "I would start with something small. The film is set over one night, and nearly all of it happens in a kitchen: two cooks, "
-  + "one critic, and a kettle that will not stop whistling.\n\nIf you liked the slow parts of *Blade Runner*, you may like this:\n\n"
-  + "- it is **patient** with its people\n- the jokes are dry\n- it ends a scene earlier than you expect\n\nShall I find a few more in that mood?";
+const kPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+  "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const kModel = {
+  id: "gemma-3-270m-q4_k_m",
+  object: "model",
+  created: 0,
+  owned_by: "attune",
+  attune: { instruction_tuned: false, context_length: 8192, parameters: 268098176 },
+};
+const kAnswer =
+  "I would start with something small. The film is set over one night, and nearly all of it happens in a kitchen: two cooks, " +
+  "one critic, and a kettle that will not stop whistling.\n\nIf you liked the slow parts of *Blade Runner*, you may like this:\n\n" +
+  "- it is **patient** with its people\n- the jokes are dry\n- it ends a scene earlier than you expect\n\n" +
+  "Shall I find a few more in that mood?";
 
 class Refusal extends Error {
   constructor(status, message, code = null, param = null) {
@@ -39,7 +53,11 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
   };
   const startEvents = (response) => response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   const emit = (response, value) => response.write(`data: ${typeof value === "string" ? value : JSON.stringify(value)}\n\n`);
-  const findUser = (id) => users.get(id) ?? (() => { throw new Refusal(404, `[user] expected a known user, found "${id}"`, "user_not_found", "user"); })();
+  const findUser = (id) =>
+    users.get(id) ??
+    (() => {
+      throw new Refusal(404, `[user] expected a known user, found "${id}"`, "user_not_found", "user");
+    })();
 
   async function readJson(request) {
     if (!/^application\/json\b/.test(request.headers["content-type"] ?? "")) {
@@ -65,11 +83,21 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
       return made;
     };
     if (!stream) {
-      if (because) list.forEach((item, i) => { const made = explain(item, i); item.because = made.text; item.because_source = made.source; });
+      if (because)
+        list.forEach((item, i) => {
+          const made = explain(item, i);
+          item.because = made.text;
+          item.because_source = made.source;
+        });
       return json(response, 200, { user: id, model: model.id, items: list, because_share: share });
     }
     let open = true;
-    response.on("close", () => { if (!response.writableEnded) { open = false; state.recommendsAborted += 1; } });
+    response.on("close", () => {
+      if (!response.writableEnded) {
+        open = false;
+        state.recommendsAborted += 1;
+      }
+    });
     startEvents(response);
     await sleep(4 * pace);
     emit(response, { type: "items", user: id, model: model.id, items: list });
@@ -93,7 +121,8 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
     const { user: id, item, kind, value, event_id: eventId } = await readJson(request);
     if (typeof id !== "string" || id === "") throw new Refusal(400, "[feedback] expected a user, found none", null, "user");
     if (!items[Number(item) - 1]) throw new Refusal(404, `[feedback] expected a known item, found "${item}"`, "item_not_found", "item");
-    if (kind === "rating" && !(value >= 1 && value <= 5)) throw new Refusal(400, `[feedback] expected value 1 to 5, found ${value}`, null, "value");
+    if (kind === "rating" && !(value >= 1 && value <= 5))
+      throw new Refusal(400, `[feedback] expected value 1 to 5, found ${value}`, null, "value");
     const duplicate = eventId !== undefined && events.has(eventId);
     if (!duplicate) {
       if (eventId) events.add(eventId);
@@ -112,16 +141,33 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
     state.seeds.push(seed);
     const tokens = kAnswer.match(/\S+\s*/g).slice(0, maxTokens);
     const finish = tokens.length < maxTokens ? "stop" : "length";
-    const usage = { prompt_tokens: 12 * messages.length, completion_tokens: tokens.length, total_tokens: 12 * messages.length + tokens.length };
+    const usage = {
+      prompt_tokens: 12 * messages.length,
+      completion_tokens: tokens.length,
+      total_tokens: 12 * messages.length + tokens.length,
+    };
     const head = { id: "chatcmpl-mock", created: 0, model: model.id, attune: { mode: "transcript" } };
     if (!stream) {
-      return json(response, 200, { ...head, object: "chat.completion", usage,
-        choices: [{ index: 0, message: { role: "assistant", content: tokens.join("") }, finish_reason: finish }] });
+      return json(response, 200, {
+        ...head,
+        object: "chat.completion",
+        usage,
+        choices: [{ index: 0, message: { role: "assistant", content: tokens.join("") }, finish_reason: finish }],
+      });
     }
-    const chunk = (delta, reasonWhy = null) => ({ ...head, object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason: reasonWhy }] });
+    const chunk = (delta, reasonWhy = null) => ({
+      ...head,
+      object: "chat.completion.chunk",
+      choices: [{ index: 0, delta, finish_reason: reasonWhy }],
+    });
     let open = true;
     state.chatsStarted += 1;
-    response.on("close", () => { if (!response.writableEnded) { open = false; state.chatsAborted += 1; } });
+    response.on("close", () => {
+      if (!response.writableEnded) {
+        open = false;
+        state.chatsAborted += 1;
+      }
+    });
     startEvents(response);
     await sleep(8 * pace);
     emit(response, chunk({ role: "assistant", content: "" }));
@@ -140,9 +186,14 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
 
   function asset(response, path) {
     const file = join(kDist, normalize(path === "/" ? "/index.html" : path));
-    if (!file.startsWith(kDist) || !existsSync(file) || !extname(file)) throw new Refusal(404, `[route] expected a known path, found ${path}`);
-    response.writeHead(200, { "content-type": kTypes[extname(file)] ?? "application/octet-stream", "content-security-policy": kPolicy,
-      "x-content-type-options": "nosniff", "cache-control": "no-cache" });
+    if (!file.startsWith(kDist) || !existsSync(file) || !extname(file))
+      throw new Refusal(404, `[route] expected a known path, found ${path}`);
+    response.writeHead(200, {
+      "content-type": kTypes[extname(file)] ?? "application/octet-stream",
+      "content-security-policy": kPolicy,
+      "x-content-type-options": "nosniff",
+      "cache-control": "no-cache",
+    });
     response.end(readFileSync(file));
   }
 
@@ -160,7 +211,10 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
     if (apiKey && path.startsWith("/v1/") && request.headers.authorization !== `Bearer ${apiKey}`) {
       throw new Refusal(401, "[auth] expected a valid API key", "invalid_api_key");
     }
-    if (key === "POST /mock/fail") { failures.push(await readJson(request)); return json(response, 200, {}); }
+    if (key === "POST /mock/fail") {
+      failures.push(await readJson(request));
+      return json(response, 200, {});
+    }
     if (key === "GET /mock/state") return json(response, 200, state);
     if (key === "GET /health") return json(response, 200, { status: "ok" });
     if (key === "GET /v1/models") return json(response, 200, { object: "list", data: [model] });
@@ -179,7 +233,11 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
     }
     const user = /^\/v1\/users\/(.+)$/.exec(path)?.[1];
     if (user && request.method === "GET") return json(response, 200, profile(user, findUser(user)));
-    if (user && request.method === "DELETE") { findUser(user); users.delete(user); return json(response, 200, { user, erased: true }); }
+    if (user && request.method === "DELETE") {
+      findUser(user);
+      users.delete(user);
+      return json(response, 200, { user, erased: true });
+    }
     if (path.startsWith("/v1/")) throw new Refusal(404, `[route] expected a known path, found ${path}`);
     if (request.method !== "GET" && request.method !== "HEAD") throw new Refusal(405, `[route] expected GET, found ${request.method}`);
     return asset(response, path);

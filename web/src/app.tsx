@@ -10,7 +10,9 @@ import { KeyDialog, Toasts } from "./ui/toasts";
 function Welcome() {
   return (
     <section class="panel welcome" aria-labelledby="list-title">
-      <h2 id="list-title" tabIndex={-1}>Who is this for?</h2>
+      <h2 id="list-title" tabIndex={-1}>
+        Who is this for?
+      </h2>
       <p class="sub">Recommendations and their reasons are written on this machine, from what this person rated.</p>
       <UserPicker />
     </section>
@@ -18,9 +20,25 @@ function Welcome() {
 }
 
 function Main() {
-  if (!recommends.value) return <main class="main alone chat-only"><ChatPanel /></main>;
-  if (user.value === null) return <main class="main alone"><Welcome /></main>;
-  return <main class={`main show-${panel.value}`} key={user.value}><ProfilePanel /><ListPanel /><ChatPanel /></main>;
+  if (!recommends.value)
+    return (
+      <main class="main alone chat-only">
+        <ChatPanel />
+      </main>
+    );
+  if (user.value === null)
+    return (
+      <main class="main alone">
+        <Welcome />
+      </main>
+    );
+  return (
+    <main class={`main show-${panel.value}`} key={user.value}>
+      <ProfilePanel />
+      <ListPanel />
+      <ChatPanel />
+    </main>
+  );
 }
 
 export function App() {

@@ -8,6 +8,7 @@ import "./style/fonts.css";
 import "./style/base.css";
 import "./style/layout.css";
 import "./style/list.css";
+import "./style/chat.css";
 import "./style/side.css";
 
 const root = document.getElementById("page");

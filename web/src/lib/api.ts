@@ -87,7 +87,10 @@ async function* streamJson(path: string, body: unknown, signal: AbortSignal): As
     }
   } catch (error) {
     if (isAbort(error) || error instanceof ApiError) throw error;
-    throw new ApiError(0, error instanceof SyntaxError ? "The server sent an event that is not JSON." : "The connection to the server was lost.");
+    throw new ApiError(
+      0,
+      error instanceof SyntaxError ? "The server sent an event that is not JSON." : "The connection to the server was lost.",
+    );
   }
   throw new ApiError(0, "The server ended the answer early.");
 }
@@ -97,7 +100,14 @@ function toItem(value: unknown): Item {
   const year = asNumber(record["year"], 0) || Number.parseInt(asText(record["year"]), 10) || null;
   const item = asText(record["item"]) || asText(record["id"]);
   const title = asText(record["title"]) || `Item ${item}`;
-  return { item, year, title: bareTitle(title, year), genres: asList(record["genres"]).map(asText).filter((genre) => genre !== "") };
+  return {
+    item,
+    year,
+    title: bareTitle(title, year),
+    genres: asList(record["genres"])
+      .map(asText)
+      .filter((genre) => genre !== ""),
+  };
 }
 
 const toSource = (value: unknown): ReasonSource | null => (value === "model" || value === "template" ? value : null);
@@ -155,11 +165,15 @@ export async function searchUsers(query: string, limit: number, signal: AbortSig
 
 export async function searchItems(query: string, limit: number, signal: AbortSignal): Promise<Item[]> {
   const body = await getJson("GET", `/v1/items?query=${encodeURIComponent(query)}&limit=${limit}`, undefined, signal);
-  return asList(body["items"] ?? body["data"]).map(toItem).filter((item) => item.item !== "");
+  return asList(body["items"] ?? body["data"])
+    .map(toItem)
+    .filter((item) => item.item !== "");
 }
 
 const names = (value: unknown): string[] =>
-  asList(value).map((entry) => asText(entry) || asText(asRecord(entry)["title"]) || asText(asRecord(entry)["name"])).filter((name) => name !== "");
+  asList(value)
+    .map((entry) => asText(entry) || asText(asRecord(entry)["title"]) || asText(asRecord(entry)["name"]))
+    .filter((name) => name !== "");
 
 export async function fetchProfile(user: string, signal?: AbortSignal): Promise<Profile> {
   const body = await getJson("GET", `/v1/users/${encodeURIComponent(user)}`, undefined, signal);
@@ -170,8 +184,12 @@ export async function fetchProfile(user: string, signal?: AbortSignal): Promise<
   });
   const taste = asRecord(body["taste"]);
   return {
-    user, ratings, numRatings: asNumber(body["num_ratings"], ratings.length),
-    likes: names(taste["likes"]), dislikes: names(taste["dislikes"]), favourites: names(taste["favourites"]),
+    user,
+    ratings,
+    numRatings: asNumber(body["num_ratings"], ratings.length),
+    likes: names(taste["likes"]),
+    dislikes: names(taste["dislikes"]),
+    favourites: names(taste["favourites"]),
   };
 }
 
@@ -197,26 +215,43 @@ export async function* streamRecommend(user: string, k: number, because: boolean
   for await (const event of streamJson("/v1/recommend", { user, k, because, stream: true }, signal)) {
     const item = asText(event["item"]);
     switch (event["type"]) {
-      case "items": yield { type: "items", items: asList(event["items"]).map(toRanked) }; break;
-      case "because_delta": yield { type: "because_delta", item, text: asText(event["text"]) }; break;
-      case "because": yield { type: "because", item, because: asText(event["because"]) || null, source: toSource(event["because_source"]) }; break;
-      case "done": yield { type: "done", share: toShare(event["because_share"]) }; break;
-      default: break;
+      case "items":
+        yield { type: "items", items: asList(event["items"]).map(toRanked) };
+        break;
+      case "because_delta":
+        yield { type: "because_delta", item, text: asText(event["text"]) };
+        break;
+      case "because":
+        yield { type: "because", item, because: asText(event["because"]) || null, source: toSource(event["because_source"]) };
+        break;
+      case "done":
+        yield { type: "done", share: toShare(event["because_share"]) };
+        break;
+      default:
+        break;
     }
   }
 }
 
-export type ChatEvent =
-  | { type: "text"; text: string }
-  | { type: "finish"; reason: string }
-  | { type: "usage"; completionTokens: number };
+export type ChatEvent = { type: "text"; text: string } | { type: "finish"; reason: string } | { type: "usage"; completionTokens: number };
 
 /** One answer to a conversation, piece by piece. */
-export async function* streamChat(messages: ChatMessage[], model: string, user: string | null, settings: ChatSettings, signal: AbortSignal):
-    AsyncGenerator<ChatEvent> {
+export async function* streamChat(
+  messages: ChatMessage[],
+  model: string,
+  user: string | null,
+  settings: ChatSettings,
+  signal: AbortSignal,
+): AsyncGenerator<ChatEvent> {
   const body: Json = {
-    model, messages, stream: true, stream_options: { include_usage: true }, temperature: settings.temperature, top_p: settings.topP,
-    top_k: settings.topK, max_tokens: settings.maxTokens,
+    model,
+    messages,
+    stream: true,
+    stream_options: { include_usage: true },
+    temperature: settings.temperature,
+    top_p: settings.topP,
+    top_k: settings.topK,
+    max_tokens: settings.maxTokens,
   };
   if (settings.seed !== null) body["seed"] = settings.seed;
   if (user !== null) body["user"] = user;

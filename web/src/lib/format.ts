@@ -3,8 +3,8 @@
 const kLeastFraction = 0.2;
 
 /**
- * Lengths in 0..1 for the score bars: the best of the list is full, the least keeps kLeastFraction, since scores of one list lie close together
- * and may be negative. Equal scores are all full; what is no number is 0.
+ * Lengths in 0..1 for the score bars: the best of the list is full, the least keeps kLeastFraction, since scores of one list lie close
+ * together and may be negative. Equal scores are all full; what is no number is 0.
  */
 export function scoreFractions(scores: readonly number[]): number[] {
   const finite = scores.filter(Number.isFinite);

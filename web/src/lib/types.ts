@@ -1,4 +1,5 @@
-// Shapes of the HTTP contract that the page reads, after normalising (lib/api.ts). Everything from the server is treated as optional until then.
+// Shapes of the HTTP contract that the page reads, after normalising (lib/api.ts). Until then everything from the
+// server is treated as optional.
 
 export interface Item {
   item: string;

@@ -82,7 +82,13 @@ function apply(event: RecommendEvent, cause: string | undefined): void {
 
 function showItems(items: RankedItem[], cause: string | undefined): void {
   const before = shown.value;
-  const moves = cause === undefined ? new Map<string, Move>() : compareRanks(before.map((item) => item.item), items.map((item) => item.item));
+  const moves =
+    cause === undefined
+      ? new Map<string, Move>()
+      : compareRanks(
+          before.map((item) => item.item),
+          items.map((item) => item.item),
+        );
   const old = new Map(before.map((item) => [item.item, item.reason.value]));
   shown.value = items.map((item) => ({ ...item, move: moves.get(item.item) ?? 0, reason: signal(firstReason(item, old.get(item.item))) }));
   changeNote.value = cause === undefined ? "" : `${cause} ${before.length > 0 ? `List: ${describeMoves(moves)}.` : ""}`.trim();

@@ -22,16 +22,33 @@ function Stats({ turn }: { turn: Turn }) {
 }
 
 function TurnView({ turn, last }: { turn: Turn; last: boolean }) {
-  if (turn.role === "user") return <li class="turn question"><span class="sr-only">You: </span>{turn.text.value}</li>;
+  if (turn.role === "user")
+    return (
+      <li class="turn question">
+        <span class="sr-only">You: </span>
+        {turn.text.value}
+      </li>
+    );
   const writing = turn.state.value === "writing";
   return (
     <li class={writing ? "turn answer writing" : "turn answer"}>
       <span class="sr-only">Model: </span>
-      {writing && turn.text.value === "" ? <p class="thinking"><span class="sr-only">Writing</span><i /><i /><i /></p> : <Markdown text={turn.text.value} />}
+      {writing && turn.text.value === "" ? (
+        <p class="thinking">
+          <span class="sr-only">Writing</span>
+          <i />
+          <i />
+          <i />
+        </p>
+      ) : (
+        <Markdown text={turn.text.value} />
+      )}
       <div class="turn-foot">
         <Stats turn={turn} />
         {last && !writing && (
-          <button type="button" class="quiet-button with-icon" onClick={regenerate}><AgainIcon /> Regenerate</button>
+          <button type="button" class="quiet-button with-icon" onClick={regenerate}>
+            <AgainIcon /> Regenerate
+          </button>
         )}
       </div>
     </li>
@@ -59,17 +76,37 @@ function Composer() {
     draft.value = "";
   };
   return (
-    <form class="composer" onSubmit={(event) => { event.preventDefault(); submit(); }}>
-      <label class="sr-only" for="message">Message</label>
-      <textarea id="message" rows={2} placeholder="Write a message" value={draft.value} onInput={(event) => (draft.value = event.currentTarget.value)}
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      <label class="sr-only" for="message">
+        Message
+      </label>
+      <textarea
+        id="message"
+        rows={2}
+        placeholder="Write a message"
+        value={draft.value}
+        onInput={(event) => (draft.value = event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
           event.preventDefault();
           submit();
-        }} />
-      {answering.value
-        ? <button type="button" class="round-button stop" aria-label="Stop" title="Stop" onClick={stop}><StopIcon /></button>
-        : <button type="submit" class="round-button" aria-label="Send" title="Send" disabled={!ready || draft.value.trim() === ""}><SendIcon /></button>}
+        }}
+      />
+      {answering.value ? (
+        <button type="button" class="round-button stop" aria-label="Stop" title="Stop" onClick={stop}>
+          <StopIcon />
+        </button>
+      ) : (
+        <button type="submit" class="round-button" aria-label="Send" title="Send" disabled={!ready || draft.value.trim() === ""}>
+          <SendIcon />
+        </button>
+      )}
     </form>
   );
 }
@@ -78,7 +115,11 @@ function Empty() {
   const base = model.value !== null && !model.value.instructionTuned;
   return (
     <div class="chat-empty">
-      <p>{base ? "A base model continues what it reads. Begin a conversation and it goes on in the same tone." : "Ask anything. Answers are written on this machine."}</p>
+      <p>
+        {base
+          ? "A base model continues what it reads. Begin a conversation and it goes on in the same tone."
+          : "Ask anything. Answers are written on this machine."}
+      </p>
     </div>
   );
 }
@@ -95,16 +136,41 @@ export function ChatPanel() {
   return (
     <section class="panel chat-panel" aria-labelledby="chat-title">
       <div class="chat-head">
-        <h2 id="chat-title" tabIndex={-1}>Chat</h2>
+        <h2 id="chat-title" tabIndex={-1}>
+          Chat
+        </h2>
         <div class="chat-tools">
-          {all.length > 0 && <button type="button" class="icon-button" aria-label="Clear the chat" title="Clear the chat" onClick={clearChat}><BinIcon /></button>}
-          <button type="button" class="icon-button" aria-label="Settings" title="Settings" aria-expanded={tuning.value} aria-controls="chat-settings"
-            onClick={() => (tuning.value = !tuning.value)}><TuneIcon /></button>
+          {all.length > 0 && (
+            <button type="button" class="icon-button" aria-label="Clear the chat" title="Clear the chat" onClick={clearChat}>
+              <BinIcon />
+            </button>
+          )}
+          <button
+            type="button"
+            class="icon-button"
+            aria-label="Settings"
+            title="Settings"
+            aria-expanded={tuning.value}
+            aria-controls="chat-settings"
+            onClick={() => (tuning.value = !tuning.value)}
+          >
+            <TuneIcon />
+          </button>
         </div>
       </div>
-      <div id="chat-settings" hidden={!tuning.value}><ChatSettingsForm /></div>
+      <div id="chat-settings" hidden={!tuning.value}>
+        <ChatSettingsForm />
+      </div>
       <div class="chat-log" ref={log} onScroll={onScroll} tabIndex={0} role="log" aria-label="Conversation" aria-busy={answering.value}>
-        {all.length === 0 ? <Empty /> : <ol class="turns">{all.map((turn, index) => <TurnView key={turn.id} turn={turn} last={index === all.length - 1} />)}</ol>}
+        {all.length === 0 ? (
+          <Empty />
+        ) : (
+          <ol class="turns">
+            {all.map((turn, index) => (
+              <TurnView key={turn.id} turn={turn} last={index === all.length - 1} />
+            ))}
+          </ol>
+        )}
         <KeepAtEnd log={log} stuck={stuck} />
       </div>
       <Composer />

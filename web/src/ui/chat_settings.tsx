@@ -38,9 +38,21 @@ function NumberField({ field }: { field: Field }) {
   return (
     <div class="setting">
       <label for={id}>{field.label}</label>
-      <input id={id} type="number" inputMode="decimal" min={field.min} max={field.max} step={field.step} aria-describedby={`${id}-hint`}
-        placeholder={field.key === "seed" ? "random" : undefined} value={settings.value[field.key] ?? ""} onChange={onChange} />
-      <span class="hint" id={`${id}-hint`}>{field.hint}</span>
+      <input
+        id={id}
+        type="number"
+        inputMode="decimal"
+        min={field.min}
+        max={field.max}
+        step={field.step}
+        aria-describedby={`${id}-hint`}
+        placeholder={field.key === "seed" ? "random" : undefined}
+        value={settings.value[field.key] ?? ""}
+        onChange={onChange}
+      />
+      <span class="hint" id={`${id}-hint`}>
+        {field.hint}
+      </span>
     </div>
   );
 }
@@ -48,8 +60,12 @@ function NumberField({ field }: { field: Field }) {
 export function ChatSettingsForm() {
   return (
     <div class="settings" role="group" aria-label="Chat settings">
-      {kFields.map((field) => <NumberField key={field.key} field={field} />)}
-      <button type="button" class="quiet-button" onClick={() => (settings.value = { ...kDefaultSettings })}>Back to defaults</button>
+      {kFields.map((field) => (
+        <NumberField key={field.key} field={field} />
+      ))}
+      <button type="button" class="quiet-button" onClick={() => (settings.value = { ...kDefaultSettings })}>
+        Back to defaults
+      </button>
     </div>
   );
 }

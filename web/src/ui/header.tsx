@@ -9,8 +9,13 @@ const kServerText = { connecting: "Connecting", loading: "Loading the model", un
 function ThemeButton() {
   const Icon = kThemeIcon[theme.value];
   return (
-    <button type="button" class="icon-button" aria-label={`Colours: ${theme.value}`} title={`Colours: ${theme.value}`}
-      onClick={() => (theme.value = kNextTheme[theme.value])}>
+    <button
+      type="button"
+      class="icon-button"
+      aria-label={`Colours: ${theme.value}`}
+      title={`Colours: ${theme.value}`}
+      onClick={() => (theme.value = kNextTheme[theme.value])}
+    >
       <Icon />
     </button>
   );
@@ -30,7 +35,9 @@ function UserButton() {
 export function Header() {
   return (
     <header class="header">
-      <a class="skip" href={recommends.value ? "#list-title" : "#chat-title"}>Skip to the content</a>
+      <a class="skip" href={recommends.value ? "#list-title" : "#chat-title"}>
+        Skip to the content
+      </a>
       <div class="header-row">
         <div class="brand">
           <Mark />
@@ -43,7 +50,10 @@ export function Header() {
           </div>
         </div>
         {user.value !== null && recommends.value && <Tabs />}
-        <div class="header-actions"><UserButton /><ThemeButton /></div>
+        <div class="header-actions">
+          <UserButton />
+          <ThemeButton />
+        </div>
       </div>
     </header>
   );
@@ -52,8 +62,13 @@ export function Header() {
 /** One line across the page, only when there is something to know. */
 export function Banner() {
   if (server.value === "loading" || server.value === "unreachable") {
-    const text = server.value === "loading" ? "The model is being loaded. The page goes on by itself." : "The server cannot be reached. Trying again.";
-    return <p class="banner" role="status">{text}</p>;
+    const text =
+      server.value === "loading" ? "The model is being loaded. The page goes on by itself." : "The server cannot be reached. Trying again.";
+    return (
+      <p class="banner" role="status">
+        {text}
+      </p>
+    );
   }
   if (model.value === null || model.value.instructionTuned) return null;
   return (
@@ -75,8 +90,15 @@ export function Tabs() {
   return (
     <nav class="tabs" aria-label="Panels">
       {kTabs.map(({ id, label, icon: Icon }) => (
-        <button key={id} type="button" class={`tab tab-${id}`} aria-current={panel.value === id ? "page" : undefined} onClick={() => (panel.value = id)}>
-          <Icon /><span>{label}</span>
+        <button
+          key={id}
+          type="button"
+          class={`tab tab-${id}`}
+          aria-current={panel.value === id ? "page" : undefined}
+          onClick={() => (panel.value = id)}
+        >
+          <Icon />
+          <span>{label}</span>
         </button>
       ))}
     </nav>

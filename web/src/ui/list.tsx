@@ -2,7 +2,19 @@
 // places: positions are read before the change and played back by the Web Animations API, unless less motion is asked for.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { counted, formatScore, scoreFractions } from "../lib/format";
-import { changeNote, dismiss, listState, rate, refresh, saving, setReasons, share, shown, withReasons, type ShownItem } from "../state/recommend";
+import {
+  changeNote,
+  dismiss,
+  listState,
+  rate,
+  refresh,
+  saving,
+  setReasons,
+  share,
+  shown,
+  withReasons,
+  type ShownItem,
+} from "../state/recommend";
 import { profile } from "../state/profile";
 import { RateSearch, StartRating } from "./rate_search";
 import { Stars } from "./stars";
@@ -10,12 +22,23 @@ import { Stars } from "./stars";
 function Because({ item }: { item: ShownItem }) {
   const { text, source, state } = item.reason.value;
   if (state === "absent") return null;
-  if (state === "waiting") return <p class="because waiting"><span class="sr-only">The reason is not written yet.</span><i /><i /></p>;
+  if (state === "waiting")
+    return (
+      <p class="because waiting">
+        <span class="sr-only">The reason is not written yet.</span>
+        <i />
+        <i />
+      </p>
+    );
   const label = state === "final" ? (source === "model" ? "Gemma" : source) : state === "writing" ? "writing" : "from before";
   return (
     <div class={`because ${state}`}>
-      <p>{text}{state === "writing" && <span class="caret" />}</p>
-      {"\u00a0"}{label !== null && <span class={`source ${state === "final" ? (source ?? "") : "pending"}`}>{label}</span>}
+      <p>
+        {text}
+        {state === "writing" && <span class="caret" />}
+      </p>
+      {"\u00a0"}
+      {label !== null && <span class={`source ${state === "final" ? (source ?? "") : "pending"}`}>{label}</span>}
     </div>
   );
 }
@@ -27,7 +50,9 @@ function MoveMark({ item }: { item: ShownItem }) {
   const places = counted(Math.abs(move), "place");
   return (
     <span class={move > 0 ? "move up" : "move down"}>
-      <span aria-hidden="true">{move > 0 ? "▲" : "▼"} {Math.abs(move)}</span>
+      <span aria-hidden="true">
+        {move > 0 ? "▲" : "▼"} {Math.abs(move)}
+      </span>
       <span class="sr-only">{move > 0 ? `up ${places}` : `down ${places}`}</span>
     </span>
   );
@@ -37,9 +62,13 @@ function Score({ score, fraction }: { score: number; fraction: number }) {
   return (
     <div class="score" title="Score of the learned model, drawn between the least and the best of this list">
       <svg class="score-bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
-        <rect class="score-track" width="100" height="4" /><rect class="score-fill" width={Math.max(1, fraction * 100)} height="4" />
+        <rect class="score-track" width="100" height="4" />
+        <rect class="score-fill" width={Math.max(1, fraction * 100)} height="4" />
       </svg>
-      <span class="score-value"><span class="sr-only">Score </span>{formatScore(score)}</span>
+      <span class="score-value">
+        <span class="sr-only">Score </span>
+        {formatScore(score)}
+      </span>
     </div>
   );
 }
@@ -49,21 +78,35 @@ function Card({ item, rank, fraction }: { item: ShownItem; rank: number; fractio
   const titleId = `title-${item.item}`;
   return (
     <li class={saving.value === item.item ? "card saving" : "card"} data-item={item.item}>
-      <span class="rank" aria-hidden="true">{rank}</span>
+      <span class="rank" aria-hidden="true">
+        {rank}
+      </span>
       <article class="card-body" aria-labelledby={titleId}>
         <div class="card-head">
-          <h3 id={titleId}><span class="sr-only">{rank}. </span>{item.title} {item.year !== null && <span class="year">{item.year}</span>}</h3>
+          <h3 id={titleId}>
+            <span class="sr-only">{rank}. </span>
+            {item.title} {item.year !== null && <span class="year">{item.year}</span>}
+          </h3>
           <MoveMark item={item} />
         </div>
         <div class="card-facts">
-          <ul class="chips" aria-label="Genres">{item.genres.map((genre) => <li key={genre}>{genre}</li>)}</ul>
+          <ul class="chips" aria-label="Genres">
+            {item.genres.map((genre) => (
+              <li key={genre}>{genre}</li>
+            ))}
+          </ul>
           <Score score={item.score} fraction={fraction} />
         </div>
         <Because item={item} />
         <div class="card-actions">
           <Stars title={item.title} value={0} disabled={busy} onRate={(value) => void rate(item, value)} />
-          <button type="button" class="quiet-button" aria-disabled={busy} aria-label={`Not for me: ${item.title}`}
-            onClick={() => !busy && void dismiss(item)}>
+          <button
+            type="button"
+            class="quiet-button"
+            aria-disabled={busy}
+            aria-label={`Not for me: ${item.title}`}
+            onClick={() => !busy && void dismiss(item)}
+          >
             Not for me
           </button>
         </div>
@@ -84,12 +127,19 @@ function placesOf(list: HTMLElement | null): Map<string, number> {
 function glide(list: HTMLElement, before: Map<string, number>): void {
   for (const card of list.querySelectorAll<HTMLElement>(".card")) {
     const old = before.get(card.dataset["item"] ?? "");
-    if (old === undefined) card.animate([{ opacity: 0, transform: "translateY(12px)" }, { opacity: 1, transform: "none" }], kGlide);
+    if (old === undefined)
+      card.animate(
+        [
+          { opacity: 0, transform: "translateY(12px)" },
+          { opacity: 1, transform: "none" },
+        ],
+        kGlide,
+      );
     else if (old !== card.offsetTop) card.animate([{ transform: `translateY(${old - card.offsetTop}px)` }, { transform: "none" }], kGlide);
   }
 }
 
-/** When the card that had the focus left the list, the focus goes to the card now at its place, so that the keyboard does not start over. */
+/** When the card with the focus left the list, the focus goes to the card now at its place, so that the keyboard does not start over. */
 function keepFocus(list: HTMLElement, lostRank: number): void {
   if (document.activeElement !== null && document.activeElement !== document.body) return;
   const cards = list.querySelectorAll<HTMLElement>(".card");
@@ -111,7 +161,9 @@ function Cards() {
   const fractions = scoreFractions(items.map((item) => item.score));
   return (
     <ol class="cards" ref={list} onPointerMove={wake} onPointerDown={wake}>
-      {items.map((item, index) => <Card key={item.item} item={item} rank={index + 1} fraction={fractions[index] ?? 0} />)}
+      {items.map((item, index) => (
+        <Card key={item.item} item={item} rank={index + 1} fraction={fractions[index] ?? 0} />
+      ))}
     </ol>
   );
 }
@@ -119,27 +171,55 @@ function Cards() {
 function Progress() {
   const written = shown.value.filter((item) => item.reason.value.state === "final").length;
   if (listState.value === "ranking") return <p class="progress">Ranking</p>;
-  if (listState.value === "writing" && withReasons.value) return <p class="progress">Writing reasons, {written} of {shown.value.length}</p>;
+  if (listState.value === "writing" && withReasons.value)
+    return (
+      <p class="progress">
+        Writing reasons, {written} of {shown.value.length}
+      </p>
+    );
   if (share.value !== null && share.value.model + share.value.template > 0) {
-    return <p class="progress">Reasons: {share.value.model} by Gemma, {share.value.template} from the template</p>;
+    return (
+      <p class="progress">
+        Reasons: {share.value.model} by Gemma, {share.value.template} from the template
+      </p>
+    );
   }
   return <p class="progress" />;
 }
 
 function ListBody() {
   switch (listState.value) {
-    case "unknown": return <StartRating />;
+    case "unknown":
+      return <StartRating />;
     case "failed":
       return (
         <>
-          <div class="empty"><p>The list could not be completed.</p><button type="button" class="button" onClick={() => void refresh()}>Try again</button></div>
+          <div class="empty">
+            <p>The list could not be completed.</p>
+            <button type="button" class="button" onClick={() => void refresh()}>
+              Try again
+            </button>
+          </div>
           <Cards />
         </>
       );
     default:
       if (shown.value.length > 0) return <Cards />;
       if (listState.value === "done") return <p class="empty">Nothing is left to recommend.</p>;
-      return <ol class="cards ghosts" aria-hidden="true">{[1, 2, 3, 4, 5].map((n) => <li key={n} class="card"><span class="rank">{n}</span><div class="ghost"><i /><i /><i /></div></li>)}</ol>;
+      return (
+        <ol class="cards ghosts" aria-hidden="true">
+          {[1, 2, 3, 4, 5].map((n) => (
+            <li key={n} class="card">
+              <span class="rank">{n}</span>
+              <div class="ghost">
+                <i />
+                <i />
+                <i />
+              </div>
+            </li>
+          ))}
+        </ol>
+      );
   }
 }
 
@@ -150,7 +230,9 @@ export function ListPanel() {
     <section class="panel list-panel" aria-labelledby="list-title" aria-busy={busy}>
       <div class="list-head">
         <div>
-          <h2 id="list-title" tabIndex={-1}>For you</h2>
+          <h2 id="list-title" tabIndex={-1}>
+            For you
+          </h2>
           <p class="sub">{learned > 0 ? `Learned from ${counted(learned, "rating")}` : "Rate something and the list follows"}</p>
         </div>
         <label class="switch">
@@ -160,7 +242,9 @@ export function ListPanel() {
       </div>
       <RateSearch />
       <div class="list-status">
-        <p class="change" role="status">{changeNote.value}</p>
+        <p class="change" role="status">
+          {changeNote.value}
+        </p>
         <Progress />
       </div>
       <div class={listState.value === "ranking" ? "thread running" : "thread"} aria-hidden="true" />

@@ -3,9 +3,7 @@
 import type { ComponentChildren } from "preact";
 
 export type Block =
-  | { kind: "text"; lines: string[] }
-  | { kind: "list"; ordered: boolean; start: number; entries: string[] }
-  | { kind: "code"; text: string };
+  { kind: "text"; lines: string[] } | { kind: "list"; ordered: boolean; start: number; entries: string[] } | { kind: "code"; text: string };
 
 /** Splits a text into blocks. An open fence at the end (an answer still being written) is code up to there. O(length). */
 export function parseBlocks(text: string): Block[] {
@@ -58,10 +56,21 @@ function inline(text: string): ComponentChildren[] {
 }
 
 function draw(block: Block, key: number) {
-  if (block.kind === "code") return <pre key={key} tabIndex={0}><code>{block.text}</code></pre>;
+  if (block.kind === "code")
+    return (
+      <pre key={key} tabIndex={0}>
+        <code>{block.text}</code>
+      </pre>
+    );
   if (block.kind === "text") return <p key={key}>{inline(block.lines.join("\n"))}</p>;
   const entries = block.entries.map((entry, index) => <li key={index}>{inline(entry)}</li>);
-  return block.ordered ? <ol key={key} start={block.start}>{entries}</ol> : <ul key={key}>{entries}</ul>;
+  return block.ordered ? (
+    <ol key={key} start={block.start}>
+      {entries}
+    </ol>
+  ) : (
+    <ul key={key}>{entries}</ul>
+  );
 }
 
 export function Markdown({ text }: { text: string }) {

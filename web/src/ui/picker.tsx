@@ -31,25 +31,52 @@ export function UserPicker() {
 
   return (
     <div class="picker">
-      <label class="field-label" for={`${id}-input`}>Find a user by id</label>
+      <label class="field-label" for={`${id}-input`}>
+        Find a user by id
+      </label>
       <div class="search-field">
         <SearchIcon />
-        <input id={`${id}-input`} type="text" role="combobox" aria-expanded="true" aria-controls={`${id}-list`} aria-autocomplete="list"
-          aria-activedescendant={options.length > 0 ? `${id}-${current}` : undefined} autocomplete="off" spellcheck={false}
-          placeholder="For example 196" value={query} onInput={(event) => { setQuery(event.currentTarget.value); setActive(0); }} onKeyDown={onKeyDown} />
+        <input
+          id={`${id}-input`}
+          type="text"
+          role="combobox"
+          aria-expanded="true"
+          aria-controls={`${id}-list`}
+          aria-autocomplete="list"
+          aria-activedescendant={options.length > 0 ? `${id}-${current}` : undefined}
+          autocomplete="off"
+          spellcheck={false}
+          placeholder="For example 196"
+          value={query}
+          onInput={(event) => {
+            setQuery(event.currentTarget.value);
+            setActive(0);
+          }}
+          onKeyDown={onKeyDown}
+        />
       </div>
       <ul class="user-options" id={`${id}-list`} role="listbox" aria-label="Users">
         {options.map((option, index) => (
-          <li key={option} id={`${id}-${index}`} role="option" aria-selected={index === current}
-            class={option === user.value ? "user-option current" : "user-option"} onClick={() => chooseUser(option)}>
+          <li
+            key={option}
+            id={`${id}-${index}`}
+            role="option"
+            aria-selected={index === current}
+            class={option === user.value ? "user-option current" : "user-option"}
+            onClick={() => chooseUser(option)}
+          >
             {option}
           </li>
         ))}
       </ul>
-      <p class="hint" role="status">{found !== null && options.length === 0 ? "No user matches." : ""}</p>
+      <p class="hint" role="status">
+        {found !== null && options.length === 0 ? "No user matches." : ""}
+      </p>
       <div class="picker-guest">
         <p>Not in the data? A guest starts with an empty page and is learned from the first rating on.</p>
-        <button type="button" class="button" onClick={chooseGuest}>Continue as a new guest</button>
+        <button type="button" class="button" onClick={chooseGuest}>
+          Continue as a new guest
+        </button>
       </div>
     </div>
   );
@@ -57,5 +84,9 @@ export function UserPicker() {
 
 export function PickerDialog() {
   if (!pickerOpen.value) return null;
-  return <Dialog title="Who is this for?" onClose={() => (pickerOpen.value = false)}><UserPicker /></Dialog>;
+  return (
+    <Dialog title="Who is this for?" onClose={() => (pickerOpen.value = false)}>
+      <UserPicker />
+    </Dialog>
+  );
 }

@@ -12,7 +12,11 @@ function Taste({ title, words, kind }: { title: string; words: string[]; kind: s
   return (
     <div class="taste">
       <h3>{title}</h3>
-      <ul class={`chips ${kind}`}>{words.map((word) => <li key={word}>{word}</li>)}</ul>
+      <ul class={`chips ${kind}`}>
+        {words.map((word) => (
+          <li key={word}>{word}</li>
+        ))}
+      </ul>
     </div>
   );
 }
@@ -21,7 +25,13 @@ function Rating({ rating }: { rating: PastRating }) {
   return (
     <li class="past">
       <span class="past-title">{rating.title}</span>
-      <span class="past-value"><span class="sr-only">{rating.value} of 5</span><span aria-hidden="true">{rating.value}<StarIcon /></span></span>
+      <span class="past-value">
+        <span class="sr-only">{rating.value} of 5</span>
+        <span aria-hidden="true">
+          {rating.value}
+          <StarIcon />
+        </span>
+      </span>
       {rating.timeMs !== null && <span class="past-time">{formatDate(rating.timeMs)}</span>}
     </li>
   );
@@ -36,10 +46,17 @@ function EraseDialog({ id, onClose }: { id: string; onClose: () => void }) {
   };
   return (
     <Dialog title="Erase all data?" onClose={onClose}>
-      <p>Every rating and dismissal of <strong>{id}</strong> is removed from this server, and the learned model no longer knows this user. This cannot be undone.</p>
+      <p>
+        Every rating and dismissal of <strong>{id}</strong> is removed from this server, and the learned model no longer knows this user.
+        This cannot be undone.
+      </p>
       <div class="dialog-actions">
-        <button type="button" class="button" onClick={onClose}>Keep it</button>
-        <button type="button" class="button danger" disabled={busy} onClick={() => void erase()}>{busy ? "Erasing" : "Erase everything"}</button>
+        <button type="button" class="button" onClick={onClose}>
+          Keep it
+        </button>
+        <button type="button" class="button danger" disabled={busy} onClick={() => void erase()}>
+          {busy ? "Erasing" : "Erase everything"}
+        </button>
       </div>
     </Dialog>
   );
@@ -54,7 +71,9 @@ export function ProfilePanel() {
     <section class="panel profile-panel" aria-labelledby="profile-title">
       <div class="profile-head">
         <h2 id="profile-title">{isGuest(id) ? id : `User ${id}`}</h2>
-        <button type="button" class="quiet-button" onClick={() => (pickerOpen.value = true)}>Change</button>
+        <button type="button" class="quiet-button" onClick={() => (pickerOpen.value = true)}>
+          Change
+        </button>
       </div>
       <p class="sub">{known === null ? "Nothing stored yet" : counted(known.numRatings, "rating")}</p>
       {hasTaste && (
@@ -67,11 +86,17 @@ export function ProfilePanel() {
       {known !== null && known.ratings.length > 0 && (
         <>
           <h3 id="past-title">{known.ratings.some((rating) => rating.timeMs !== null) ? "Recent ratings" : "Ratings"}</h3>
-          <ul class="pasts" aria-labelledby="past-title" tabIndex={0}>{known.ratings.map((rating) => <Rating key={rating.item} rating={rating} />)}</ul>
+          <ul class="pasts" aria-labelledby="past-title" tabIndex={0}>
+            {known.ratings.map((rating) => (
+              <Rating key={rating.item} rating={rating} />
+            ))}
+          </ul>
         </>
       )}
       {known !== null && (
-        <button type="button" class="erase-button" aria-haspopup="dialog" onClick={() => setErasing(true)}><BinIcon /> Erase my data</button>
+        <button type="button" class="erase-button" aria-haspopup="dialog" onClick={() => setErasing(true)}>
+          <BinIcon /> Erase my data
+        </button>
       )}
       {erasing && <EraseDialog id={id} onClose={() => setErasing(false)} />}
     </section>

@@ -21,9 +21,15 @@ function Hits({ items }: { items: Item[] }) {
     <ul class="hits">
       {items.map((item) => (
         <li key={item.item} class="hit">
-          <span class="hit-title">{item.title} {item.year !== null && <span class="year">{item.year}</span>}</span>
-          <Stars title={item.title} value={given[item.item] ?? past.get(item.item) ?? 0} disabled={saving.value !== null}
-            onRate={(value) => void onRate(item, value)} />
+          <span class="hit-title">
+            {item.title} {item.year !== null && <span class="year">{item.year}</span>}
+          </span>
+          <Stars
+            title={item.title}
+            value={given[item.item] ?? past.get(item.item) ?? 0}
+            disabled={saving.value !== null}
+            onRate={(value) => void onRate(item, value)}
+          />
         </li>
       ))}
     </ul>
@@ -36,16 +42,28 @@ export function RateSearch() {
   const open = query.trim() !== "";
   const found = useSearch(query, open, search);
   return (
-    <div class="rate-search" ref={box} onKeyDown={(event) => {
-      if (event.key !== "Escape" || !open) return;
-      setQuery("");
-      box.current?.querySelector("input")?.focus();
-    }}>
-      <label class="sr-only" for="rate-search">Find something to rate</label>
+    <div
+      class="rate-search"
+      ref={box}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape" || !open) return;
+        setQuery("");
+        box.current?.querySelector("input")?.focus();
+      }}
+    >
+      <label class="sr-only" for="rate-search">
+        Find something to rate
+      </label>
       <div class="search-field">
         <SearchIcon />
-        <input id="rate-search" type="search" autocomplete="off" placeholder="Find something you know and rate it" value={query}
-          onInput={(event) => setQuery(event.currentTarget.value)} />
+        <input
+          id="rate-search"
+          type="search"
+          autocomplete="off"
+          placeholder="Find something you know and rate it"
+          value={query}
+          onInput={(event) => setQuery(event.currentTarget.value)}
+        />
       </div>
       {open && found !== null && (
         <div class="hits-panel" role="region" aria-label="Search results">

@@ -30,9 +30,18 @@ export function Stars({ title, value, disabled, onRate }: StarsProps) {
   return (
     <div class="stars" role="group" aria-label={`Rate ${title}`} ref={group} onKeyDown={onKeyDown}>
       {kStars.map((star) => (
-        <button key={star} type="button" class={star <= value ? "star lit" : "star"} tabIndex={star === stop ? 0 : -1}
-          aria-label={`${star} of 5`} aria-pressed={star === value} aria-disabled={disabled}
-          onFocus={() => setFocused(star)} onBlur={() => setFocused(0)} onClick={() => !disabled && onRate(star)}>
+        <button
+          key={star}
+          type="button"
+          class={star <= value ? "star lit" : "star"}
+          tabIndex={star === stop ? 0 : -1}
+          aria-label={`${star} of 5`}
+          aria-pressed={star === value}
+          aria-disabled={disabled}
+          onFocus={() => setFocused(star)}
+          onBlur={() => setFocused(0)}
+          onClick={() => !disabled && onRate(star)}
+        >
           <StarIcon />
         </button>
       ))}

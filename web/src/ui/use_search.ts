@@ -10,11 +10,14 @@ export function useSearch<T>(query: string, active: boolean, search: (query: str
   useEffect(() => {
     if (!active) return undefined;
     const controller = new AbortController();
-    const timer = setTimeout(() => {
-      search(query.trim(), controller.signal).then(setFound, (error: unknown) => {
-        if (!controller.signal.aborted) reportError(error);
-      });
-    }, query === "" ? 0 : kPauseMs);
+    const timer = setTimeout(
+      () => {
+        search(query.trim(), controller.signal).then(setFound, (error: unknown) => {
+          if (!controller.signal.aborted) reportError(error);
+        });
+      },
+      query === "" ? 0 : kPauseMs,
+    );
     return () => {
       clearTimeout(timer);
       controller.abort();
