@@ -239,7 +239,7 @@ class Judge : Scope {
       size_t j = i - 1;
       while (j > 0 && is_word(u_[j - 1], {"that", "which"})) --j;
       const bool film = j > 1 && u_[j - 1].kind == WordKind::kGenreNoun && u_[j - 2].kind != WordKind::kGenre;
-      if (film && is_word(u_[j - 2], {"the", "a", "this", "that"}) && j + 1 < i) return true;
+      if (film && is_word(u_[j - 2], {"the", "a", "this", "that"})) return true;
     }
     const bool pronoun = i + 1 < u_.size() && (u_[i + 1].kind == WordKind::kTitle || (u_[i + 1].kind == WordKind::kLight && is_word(u_[i + 1], {"it", "this", "that"})));
     const WordKind next = kind(i + 2);  // "you like that genre" speaks of the genre

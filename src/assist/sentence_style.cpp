@@ -68,7 +68,7 @@ bool words_read_well(const Tokens& tokens) {
 bool reads_well(std::string_view sentence, std::string_view title) {
   if (sentence.size() < 20 || std::string_view(".!?").find(sentence.back()) == std::string_view::npos) return false;
   if (count_of(sentence, title) != 1 || count_of(sentence, "(") != count_of(sentence, ")")) return false;
-  for (const std::string_view bad : {" ,", " .", ",,", ", and a film", "Here, is", "film film"}) {
+  for (const std::string_view bad : {" ,", " .", ",,", ", and a film", "Here, is", "film film", "comes from a", "movie movie", "is is", "the the"}) {
     if (sentence.find(bad) != std::string_view::npos) return false;
   }
   std::string rest(sentence);
