@@ -6,6 +6,8 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/thread_pool.h"
+#include "people/event_ratings.h"
+#include "store/sqlite_store.h"
 
 namespace attune::cli {
 namespace {
@@ -14,6 +16,7 @@ struct LearnRatingsOptions {
   RatingsOptions ratings;
   people::LearnOptions learn;
   std::string out;
+  std::string store;
   int32_t threads = 0;
   bool no_compare = false;
 
@@ -21,13 +24,23 @@ struct LearnRatingsOptions {
     ratings.describe(list);
     learn.describe(list);
     list.add("out", out, "Folder of the learned model (default: models/recommender).").alias("-o");
+    list.add("store", store, "Event store whose ratings and catalogue are laid over the data; users erased there are left out.");
     list.add("threads", threads, "Threads; 0 takes all usable cores. Results do not depend on it.").alias("-t").range(0, 1024);
     list.add("no_compare", no_compare, "Only fit: no split, no comparison, no table.");
   }
 };
 
+void add_events(const CommandContext& context, const std::string& path, data::Dataset& dataset) {
+  check(std::filesystem::exists(path), ErrorCode::kNotFound, "[learn ratings] no event store ", path);
+  const auto merge = people::merge_events(dataset, *store::open_sqlite_store(path));
+  context.note(cat(path, ": ", merge.num_ratings, " ratings added (", merge.num_passed_over, " about unknown items passed over), ",
+                   merge.num_new_users, " new users, ", merge.num_new_items, " new items, ", merge.num_erased_users,
+                   " erased users left out; now ", dataset.shape_line()));
+}
+
 int learn_ratings(const CommandContext& context, LearnRatingsOptions options) {
-  const data::Dataset dataset = open_ratings(context, options.ratings);
+  data::Dataset dataset = open_ratings(context, options.ratings);
+  if (!options.store.empty()) add_events(context, options.store, dataset);
   ThreadPool pool(options.threads);
   options.learn.compare = !options.no_compare;
   const auto learned = people::learn_recommender(dataset, options.learn, true, utc_now(), pool, context.progress);
@@ -58,6 +71,7 @@ void register_learn(CommandSet& commands) {
     auto& options = spec.options<LearnRatingsOptions>();
     spec.example("attune learn ratings");
     spec.example("attune learn ratings datasets/ml-25m --out models/ml-25m");
+    spec.example("attune learn ratings --store state/attune.db");
     spec.example("attune learn ratings ratings.csv --user-column customer --item-column product --rating-column stars");
     return [&options](const CommandContext& context) { return learn_ratings(context, options); };
   });

@@ -1,5 +1,6 @@
 #include "people/learn.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -34,17 +35,23 @@ std::string settings_of(const Candidate& c) {
   return out;
 }
 
+Candidate preset_candidate(const std::string& name, double liked) {
+  Candidate out{name, als_preset(name)};
+  out.options.liked_threshold = liked;
+  return out;
+}
+
 /// Everything the choice is made among, in two stages: the second varies the winner of the first.
 std::vector<Candidate> first_stage(const LearnOptions& options) {
   std::vector<Candidate> out;
-  if (options.preset != "auto") return {{options.preset, als_preset(options.preset)}};
-  for (const auto& name : als_preset_names()) out.push_back({name, als_preset(name)});
-  Candidate bare{"soft_attributes", als_preset("soft_attributes")};
+  if (options.preset != "auto") return {preset_candidate(options.preset, options.relevant_rating)};
+  for (const auto& name : als_preset_names()) out.push_back(preset_candidate(name, options.relevant_rating));
+  Candidate bare = preset_candidate("soft_attributes", options.relevant_rating);
   bare.options.rank_with_bias = false;
   out.push_back(bare);
   for (const double lambda : {0.005, 0.01, 0.02}) {
     for (const double w0 : {0.1, 0.3}) {
-      Candidate c{"ranking", als_preset("ranking")};
+      Candidate c = preset_candidate("ranking", options.relevant_rating);
       c.options.lambda = lambda;
       c.options.w0 = w0;
       out.push_back(c);
@@ -129,7 +136,7 @@ Candidate Study::choose(LearnReport& report) {
       step();
     }
   };
-  total_ = 12;  // the other models: 8 settings of item-kNN, 3 tests, the refit
+  total_ = 11;  // besides ALS: 8 settings of item-kNN, 3 tests
   try_all(first_stage(options_));
   if (options_.preset == "auto") try_all(second_stage(*best));
   return *best;
@@ -206,22 +213,33 @@ TrainRecord record_of(const data::Dataset& dataset, const LearnReport& report, c
   return out;
 }
 
+constexpr double kRelevantShare = 0.8;
+
+double largest_rating(const data::Dataset& dataset) {
+  check(!dataset.interactions.empty(), ErrorCode::kInvalidArgument, "[learn] the data holds no rating");
+  const auto less = [](const data::Interaction& a, const data::Interaction& b) { return a.rating < b.rating; };
+  return std::max_element(dataset.interactions.begin(), dataset.interactions.end(), less)->rating;
+}
+
 }  // namespace
 
 void LearnOptions::describe(OptionList& list) {
   list.add("preset", preset, "Configuration of weighted ALS; auto chooses on validation.")
       .choices({"auto", "ranking", "soft_attributes", "eagle", "latent_bandits"});
   list.add("k", k, "Cut-off of the ranking metrics.").range(1, 1000);
-  list.add("relevant_rating", relevant_rating, "Held-out ratings of at least this are relevant.").range(-1e6, 1e6);
+  list.add("relevant_rating", relevant_rating, "Ratings of at least this are relevant; 0 = 0.8 times the largest rating.").range(-1e6, 1e6);
   list.add("resamples", resamples, "Bootstrap resamples.").range(100, 1000000);
   list.add("seed", seed, "Seed of split, start and bootstrap.");
 }
 
-Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& options, bool refit, const std::string& created,
-                          ThreadPool& pool, ProgressSink& progress) {
+Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& given, bool refit, const std::string& created, ThreadPool& pool,
+                          ProgressSink& progress) {
   Learned out;
   out.report.shape = dataset.shape_line();
-  Candidate best{options.preset, als_preset(options.preset == "auto" ? "ranking" : options.preset)};
+  LearnOptions options = given;
+  if (options.relevant_rating == 0) options.relevant_rating = kRelevantShare * largest_rating(dataset);
+  out.report.relevant_rating = options.relevant_rating;
+  Candidate best = preset_candidate(options.preset == "auto" ? "ranking" : options.preset, options.relevant_rating);
   if (options.compare) {
     out.report.split = cat("each user's ratings at random 8:1:1 (seed ", options.seed, "); relevant: rating of at least ",
                            options.relevant_rating, "; candidates: every item the user has not rated in the training part");

@@ -22,7 +22,7 @@ namespace attune::people {
 struct LearnOptions {
   std::string preset = "auto";  ///< auto = all presets and the grid around "ranking"; or one preset as it stands
   int32_t k = 10;
-  double relevant_rating = 4;
+  double relevant_rating = 0;  ///< 0 = 0.8 times the largest rating: 4 of 5, 8 of 10; it is also what "liked" means to the model
   int32_t resamples = 2000;
   uint64_t seed = 0;
   bool compare = true;  ///< false: fit the preset on everything, no split, no table
@@ -47,6 +47,7 @@ struct LearnReport {
   std::vector<ModelRow> rows;  ///< ALS first; empty without comparison
   stats::Interval ndcg_over_popularity;  ///< paired difference of NDCG@k, ALS - popularity
   stats::Interval ndcg_over_knn;  ///< ALS - item-kNN
+  double relevant_rating = 0;  ///< as used
   int64_t num_users_tested = 0;
   int64_t num_users_skipped = 0;  ///< with test ratings, none relevant
 };

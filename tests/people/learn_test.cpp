@@ -19,9 +19,11 @@ TEST(Learn, BeatsPopularityOnPlantedStructure) {
   LearnOptions options;
   options.preset = "ranking";
   options.resamples = 500;
+  EXPECT_EQ(options.relevant_rating, 0);  // 0.8 * 5
   const auto learned = learn_recommender(dataset(), options, true, "now", pool, no_progress());
   const auto& report = learned.report;
   ASSERT_EQ(report.rows.size(), 3u);
+  EXPECT_DOUBLE_EQ(report.relevant_rating, 4);
   EXPECT_EQ(report.rows[0].model, "weighted ALS");
   EXPECT_GT(report.ndcg_over_popularity.low, 0);
   EXPECT_NEAR(report.ndcg_over_popularity.mean, report.rows[0].ndcg.mean - report.rows[2].ndcg.mean, 1e-12);
@@ -63,6 +65,20 @@ TEST(Learn, AutoTriesEveryPreset) {
       return line.starts_with(name);
     })) << name;
   }
+}
+
+// Rows without ratings count as 1: everything chosen is liked and relevant.
+TEST(Learn, ChoicesWithoutRatings) {
+  data::Dataset chosen = dataset();
+  for (auto& r : chosen.interactions) r.rating = 1;
+  ThreadPool pool(2);
+  LearnOptions options;
+  options.preset = "ranking";
+  options.resamples = 200;
+  const auto learned = learn_recommender(chosen, options, true, "now", pool, no_progress());
+  EXPECT_DOUBLE_EQ(learned.report.relevant_rating, 0.8);
+  EXPECT_GT(learned.report.ndcg_over_popularity.low, 0);
+  EXPECT_EQ(learned.recommender->model().parameters().options.liked_threshold, 0.8);
 }
 
 TEST(Learn, BadInput) {

@@ -282,6 +282,15 @@ TEST(Taste, MixedTasteSaysNothing) {
   EXPECT_TRUE(taste.dislikes.empty());
 }
 
+TEST(Taste, ManyRatingsOfAGenreAreNotALikingOfIt) {
+  const auto recommender = two_genres();
+  std::vector<RatedItem> ratings;  // only "A", half of them bad: its lift is high on both sides
+  for (int i = 0; i < 20; ++i) ratings.push_back({ItemIndex(i), i % 2 == 0 ? 5.0f : 2.0f});
+  const auto taste = taste_of(*recommender, ratings);
+  EXPECT_TRUE(taste.likes.empty());
+  EXPECT_TRUE(taste.dislikes.empty());
+}
+
 // ---- files ----
 
 class ModelFilesTest : public ::testing::Test {
