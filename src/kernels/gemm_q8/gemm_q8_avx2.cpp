@@ -10,7 +10,7 @@
 namespace attune::kernels::avx2 {
 namespace {
 
-constexpr int kPanelRows = 8;
+constexpr int kPanelRows = 16;  // two vectors: an activation is read, and a 64-byte line of y written, once for both
 constexpr int kMaxTile = 4;
 template <int kN>
 struct Width {
@@ -109,19 +109,15 @@ inline void add_columns(const uint8_t* w, const char* const x[kX], __m256i sums[
   }
 }
 
+/// Adds eight rows of the panel, from `lane` on, to y[j].
 template <class Format, int kX>
-inline void add_panel(const Panel& panel, const void* x, int64_t n, int64_t t, int64_t from, int64_t count, float* y, int64_t ldy,
-                      int64_t rows) {
-  Activation a[kX];
+inline void add_half(const Panel& panel, int lane, const Activation a[kX], int64_t from, int64_t count, __m256 y[kX]) {
   __m256 acc[kX];
 #pragma GCC unroll 4
-  for (int j = 0; j < kX; ++j) {
-    a[j] = activation(x, n, t + j);
-    acc[j] = from == 0 ? _mm256_setzero_ps() : rows >= 8 ? _mm256_loadu_ps(y + j * ldy) : _mm256_maskload_ps(y + j * ldy, part_mask8(rows));
-  }
+  for (int j = 0; j < kX; ++j) acc[j] = y[j];
   for (int64_t k = 0; k < count; k += 32) {
-    const uint8_t* w = panel.q + k * kPanelRows;
-    const float* scale = panel.scale + k / Format::kSubSize * kPanelRows;
+    const uint8_t* w = panel.q + k * kPanelRows + 4 * lane;
+    const float* scale = panel.scale + k / Format::kSubSize * kPanelRows + lane;
     const char* q[kX];
     __m256i sums[kX];
 #pragma GCC unroll 4
@@ -152,14 +148,40 @@ inline void add_panel(const Panel& panel, const void* x, int64_t n, int64_t t, i
         }
         acc[j] = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_load_ps(scale), scale_x), _mm256_cvtepi32_ps(s), acc[j]);
         if constexpr (Format::kHasMin) {
-          const float* min = panel.min + k / 32 * kPanelRows;
+          const float* min = panel.min + k / 32 * kPanelRows + lane;
           acc[j] = _mm256_fnmadd_ps(_mm256_load_ps(min), _mm256_set1_ps(a[j].scaled_sum(from + k)), acc[j]);
         }
       }
     }
   }
 #pragma GCC unroll 4
-  for (int j = 0; j < kX; ++j) store_rows(y + j * ldy, acc[j], rows);
+  for (int j = 0; j < kX; ++j) y[j] = acc[j];
+}
+
+inline __m256 load_rows(const float* y, int64_t count) {
+  return count >= 8 ? _mm256_loadu_ps(y) : _mm256_maskload_ps(y, part_mask8(count));
+}
+
+template <class Format, int kX>
+inline void add_panel(const Panel& panel, const void* x, int64_t n, int64_t t, int64_t from, int64_t count, float* y, int64_t ldy,
+                      int64_t rows) {
+  Activation a[kX];
+#pragma GCC unroll 4
+  for (int j = 0; j < kX; ++j) a[j] = activation(x, n, t + j);
+  __m256 low[kX], high[kX];
+#pragma GCC unroll 4
+  for (int j = 0; j < kX; ++j) {
+    low[j] = from == 0 ? _mm256_setzero_ps() : load_rows(y + j * ldy, rows);
+    high[j] = from == 0 || rows <= 8 ? _mm256_setzero_ps() : load_rows(y + j * ldy + 8, rows - 8);
+  }
+  add_half<Format, kX>(panel, 0, a, from, count, low);
+  if (rows > 8) add_half<Format, kX>(panel, 8, a, from, count, high);
+  // All of y at once: stores to the same far-apart lines at two times, with one half across a line, cost a third of the rate.
+#pragma GCC unroll 4
+  for (int j = 0; j < kX; ++j) {
+    store_rows(y + j * ldy, low[j], rows);
+    if (rows > 8) store_rows(y + j * ldy + 8, high[j], rows - 8);
+  }
 }
 
 }  // namespace
