@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "cli/commands.h"
@@ -102,10 +103,13 @@ void say_ready(const CommandContext& context, const serve::Service& service, con
                    ", or use it with any OpenAI client at ", service.url(), "/v1:"));
   context.note(cat("  curl ", service.url(), "/v1/chat/completions", key,
                    " -H 'Content-Type: application/json' -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}],\"stream\":true}'"));
+  if (!service.has_recommender()) context.note(cat("No recommender at ", options.recommender, ": `attune learn ratings` makes one."));
   context.note("Ctrl-C stops.");
 }
 
 int run_server(const CommandContext& context, const ServeOptions& options) {
+  check(std::filesystem::exists(options.model.model), ErrorCode::kNotFound, "[serve] model ", options.model.model,
+        " is absent; scripts/bootstrap.sh gets the default one, -m names another");
   const SignalWait signals;
   ::signal(SIGPIPE, SIG_IGN);
   serve::Service service(service_options(options));

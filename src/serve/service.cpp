@@ -113,6 +113,10 @@ std::string Service::summary() const {
   std::lock_guard lock(state_->mutex);
   return state_->summary;
 }
+bool Service::has_recommender() const {
+  const auto app = state_->api.app();
+  return app != nullptr && app->people != nullptr;
+}
 std::string Service::url() const { return state_->server->url(); }
 uint16_t Service::port() const { return state_->server->port(); }
 Api& Service::api() noexcept { return state_->api; }

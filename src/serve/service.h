@@ -42,6 +42,8 @@ class Service {
   std::string failure() const;
   /// A line about what is served, for a person (kReady).
   std::string summary() const;
+  /// Whether the personal routes are on (kReady).
+  bool has_recommender() const;
   std::string url() const;
   uint16_t port() const;
   Api& api() noexcept;

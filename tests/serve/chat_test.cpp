@@ -384,7 +384,9 @@ TEST(Queue, FullQueueIs429AndLongWaitIs503) {
   ServedApi served(endless_script, options);
   served.ready();
   std::vector<std::unique_ptr<test::RawSocket>> held;
-  const std::string text = chat("Hi").dump();
+  Json body = chat("Hi");
+  body["max_tokens"] = 4000;
+  const std::string text = body.dump();
   const std::string request = cat("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ", text.size(), "\r\n\r\n", text);
   for (int i = 0; i < 2; ++i) {
     held.push_back(std::make_unique<test::RawSocket>(served.server.port()));

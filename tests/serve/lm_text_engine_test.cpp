@@ -41,6 +41,7 @@ class RealApi {
   static net::ServerOptions server_options() {
     net::ServerOptions options;
     options.port = 0;
+    options.limits.max_connections_per_address = 256;
     return options;
   }
 };
@@ -153,10 +154,56 @@ TEST(LmTextEngine, CancelledInPrefillDecodeAndQueueLeavesNothing) {
     sockets.clear();
     ASSERT_TRUE(eventually([&] { return api.api.gate().running() == 0 && api.server.stats().running == 0; })) << round;
   }
-  EXPECT_EQ(api.lm->stats().running, 0);
-  EXPECT_EQ(api.lm->stats().queued, 0);
+  EXPECT_TRUE(eventually([&] { return api.lm->stats().running == 0 && api.lm->stats().queued == 0; }));
   api.engine->clear_prefix_cache();
   EXPECT_TRUE(eventually([&] { return api.lm->stats().kv_bytes == 0; })) << api.lm->stats().kv_bytes;
+}
+
+// Mixed requests of 64 clients, some of which leave: no server error, greedy texts equal those of a client alone, counters at zero.
+TEST(LmTextEngine, SixtyFourClientsMixed) {
+  RealApi api(tiny());
+  constexpr int kPrompts = 8;
+  std::vector<std::string> alone;
+  for (int i = 0; i < kPrompts; ++i) alone.push_back(api.complete(prompt(cat("nonce ", i * 7919), 20, 0)));
+  std::atomic<int> wrong{0};
+  std::atomic<int> refused{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 64; ++t) {
+    threads.emplace_back([&, t] {
+      net::Client client = api.client();
+      for (int i = 0; i < 6; ++i) {
+        const int which = (t + i) % kPrompts;
+        Json body = prompt(cat("nonce ", which * 7919), 20, 0);
+        body["n"] = 1 + (t * 3 + i) % 3;
+        if (i % 2 == 0) body["logprobs"] = 2;
+        const bool stream = (t + i) % 3 == 0;
+        const bool leave = stream && t % 4 == 0;
+        body["stream"] = stream;
+        std::string text;
+        net::SseReader reader;
+        const auto on_data = [&](std::string_view bytes) {
+          if (leave) return false;
+          return reader.feed(bytes, [&](std::string_view data) {
+            if (data == "[DONE]") return true;
+            const Json event = Json::parse(data);
+            if (event.contains("error")) ++refused;
+            for (const Json& choice : event["choices"]) text += choice["index"] == 0 ? choice["text"].get<std::string>() : "";
+            return true;
+          });
+        };
+        const auto response = client.request("POST", kCompletions, {{"Content-Type", "application/json"}}, body.dump(),
+                                             stream ? std::function<bool(std::string_view)>(on_data) : nullptr);
+        if (response.status != 200) ++refused;
+        if (!stream) text = Json::parse(response.body)["choices"][0]["text"];
+        if (!leave && text != alone[static_cast<size_t>(which)]) ++wrong;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(refused, 0);
+  EXPECT_TRUE(eventually([&] { return api.api.gate().running() == 0 && api.server.stats().running == 0; }));
+  EXPECT_TRUE(eventually([&] { return api.lm->stats().running == 0; }));
 }
 
 TEST(LmTextEngine, ContextLimits) {
