@@ -56,6 +56,20 @@ TEST(Split, RandomKeepsRatiosPerUser) {
                           [](auto a, auto b) { return key(a) == key(b); }));
 }
 
+TEST(Split, SomethingAlwaysTrains) {
+  Dataset few;  // users with 1, 2, 3, ... ratings
+  for (int u = 0; u < 12; ++u) {
+    const auto user = few.users.add(cat(u));
+    for (int i = 0; i <= u; ++i) few.interactions.push_back({user, few.items.add(cat(i)), 3, i});
+  }
+  for (const char* kind : {"random", "user_temporal"}) {
+    const auto split = split_ratings(few, {.kind = kind, .valid = 0.45, .test = 0.45});
+    auto train = by_user(split.train);
+    EXPECT_EQ(train.size(), 12u) << kind;
+    EXPECT_EQ(split.train.size() + split.valid.size() + split.test.size(), few.interactions.size());
+  }
+}
+
 TEST(Split, LeaveOneOut) {
   for (const char* order : {"time", "random"}) {
     const auto split = split_ratings(dataset(), {.kind = "leave_one_out", .order = order});
