@@ -28,7 +28,7 @@ class Judge : Scope {
   /// Whether the unit claims that the user likes something.
   bool is_like_claim(size_t i) const {
     switch (u_[i].kind) {
-      case WordKind::kLikeVerb: return you_before(i) || u_[i].sentence_start;
+      case WordKind::kLikeVerb: return you_before(i) || u_[i].sentence_start || u_[i].text.ends_with(" you");
       case WordKind::kLikeNoun: return true;
       case WordKind::kSoftNoun: return your_before(i);
       case WordKind::kLabelNoun: return your_before(i);
@@ -104,6 +104,12 @@ class Judge : Scope {
       if (u_[i].count == 1 && you_before(i)) {  // "you stay away from horror"
         u_[i].kind = WordKind::kDislikeVerb;
         u_[i].count = 0;
+        continue;
+      }
+      if (u_[i].count == 2) {  // "horror is nowhere to be found"
+        const auto denied = object_left(i);
+        if (!denied || denied->loose) return {ReasonFault::kInventedPlot, cat("\"", u_[i].text, "\" of what")};
+        for (const size_t j : denied->run) u_[j].negated = true;
         continue;
       }
       if (is_word(u_[i], {"none", "none of"}) && refers_back(i)) {
@@ -221,12 +227,13 @@ class Judge : Scope {
       if (object_right(i, WordKind::kFavourite)) return {};
       if (const auto right = object_right(i, WordKind::kGenre)) return one_sided(i, run_right(*right), false);
     }
+    if (k == WordKind::kLikeVerb && is_ordinal_object(i)) return ordinal_claim(i);
     const auto all = std::find_if(u_.begin() + static_cast<std::ptrdiff_t>(segment_begin(i)), u_.begin() + static_cast<std::ptrdiff_t>(segment_end(i)),
                                   [](const Token& unit) { return unit.kind == WordKind::kBoth; });
     if (all != u_.begin() + static_cast<std::ptrdiff_t>(segment_end(i))) return all_claim(i, all->count);
     if (segment_has_kind(i, WordKind::kCount)) return {};  // counts() looks at it
     if (k != WordKind::kLikeWhole) {
-      if (const auto left = object_left(i)) return one_sided(i, left->run, left->loose);
+      if (const auto left = object_left(i)) return one_sided(i, left->run, left->loose && kind(i + 1) != WordKind::kThem);
     }
     if (whole_conditional(i)) return {};
     return generic_claim(i);
@@ -248,6 +255,24 @@ class Judge : Scope {
       if (is_word(u_[j], {"will", "may", "might", "could", "should", "would", "can", "you'll", "likely to", "sure to", "bound to", "certain to", "as", "how"})) return false;
     }
     return true;
+  }
+
+  /// "you like the first", "the first and the last".
+  bool is_ordinal_object(size_t i) const { return i + 2 < u_.size() && is_word(u_[i + 1], {"the"}) && kind(i + 2) == WordKind::kOrdinal; }
+  Verdict ordinal_claim(size_t i) {
+    Run named;  // first mentions, in order
+    for (size_t j = 0; j < i; ++j) {
+      if (positive(j) && std::none_of(named.begin(), named.end(), [&](size_t n) { return u_[n].genre == u_[j].genre; })) named.push_back(j);
+    }
+    for (size_t j = i + 1; j + 1 < u_.size() && is_word(u_[j], {"the"}) && kind(j + 1) == WordKind::kOrdinal; j += 3) {
+      Token& ordinal = u_[j + 1];
+      const size_t place = ordinal.count == 9 ? named.size() : static_cast<size_t>(ordinal.count);
+      if (place < 1 || place > named.size()) return taste_fault(i, cat("\"", ordinal.text, "\" of ", named.size(), " genres"));
+      if (Verdict verdict = claim_liked(i, {named[place - 1]}, false); !verdict.accepted()) return verdict;
+      ordinal.kind = WordKind::kNeutral;  // understood
+      if (kind(j + 2) != WordKind::kAnd) break;
+    }
+    return {};
   }
 
   /// Genres that the sentence denies the item turn a like into a dislike: "stays away from horror, as you wish".
@@ -275,8 +300,9 @@ class Judge : Scope {
     size_t j = i;
     while (j > 0 && u_[j - 1].kind == WordKind::kGenreNoun) --j;
     if (j > 0 && u_[j - 1].kind == WordKind::kGenre) return claim_liked(i, run_left(j - 1, false), false);
-    if (object_right(i, WordKind::kFavourite)) return {};
-    if (const auto right = object_right(i, WordKind::kGenre)) return claim_liked(i, run_right(*right), false);
+    const bool of = i + 1 < u_.size() && is_word(u_[i + 1], {"of"});
+    if (of && object_right(i, WordKind::kFavourite)) return {};
+    if (const auto right = object_right(i, WordKind::kGenre); of && right) return claim_liked(i, run_right(*right), false);
     return taste_fault(i, "a fan of nothing that is named");
   }
 
@@ -312,6 +338,7 @@ class Judge : Scope {
 
   Verdict counts() {
     for (size_t i = 0; i < u_.size(); ++i) {
+      if (u_[i].kind == WordKind::kOrdinal) return {ReasonFault::kInventedPlot, cat("\"", u_[i].text, "\" of what")};
       const bool one = u_[i].kind == WordKind::kLight && u_[i].text == "one" && kind(i + 1) == WordKind::kLabelNoun;
       if (u_[i].kind != WordKind::kCount && !one) continue;
       const int count = one ? 1 : u_[i].count;

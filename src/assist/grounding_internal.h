@@ -40,6 +40,7 @@ enum class WordKind : uint8_t {
   kBoth,
   kThem,
   kCount,
+  kOrdinal,      ///< "the first", "the latter": of the genres named
   kContrast,     ///< but, though
   kCondition,    ///< if, in case: no claim about the taste
   kAward,        ///< known to be refused, and why
@@ -54,7 +55,7 @@ struct Token {
   bool after_hyphen = false;   ///< joined to the token before: "sci-fi"
   WordKind kind = WordKind::kUnknown;
   int genre = -1;              ///< kGenre: index into the check's genre list
-  int count = 0;               ///< kCount
+  int count = 0;               ///< kCount; kOrdinal (9: the last)
   bool negated = false;        ///< kGenre: said to be absent
   bool disliked = false;       ///< kGenre: named as something the user avoids
   bool taste_only = false;     ///< kGenre: named as the user's taste, not as the item's genre

@@ -27,7 +27,8 @@ constexpr Row kLexicon[] = {
      "amongst|when it comes to|here's|there's|into|sure to|bound to|likely to|certain to|one|ones|as it happens|already|still|simply|"
      "truly|surely|particularly|especially|above all|in particular|in fact|after all|of course|right|squarely|firmly|directly|even|"
      "now|again|clear|stated|declared|evident|both as|either|somewhat|mostly for|chiefly for|mainly for|a taste of|a good deal of|"
-     "a touch of|a dash of|a dose of|a hint of|a helping of|a portion of|a pinch of|a spot of|a bit|a share of"},
+     "a touch of|a dash of|a dose of|a hint of|a helping of|a portion of|a pinch of|a spot of|a bit|a share of|usual|regular|"
+     "customary|constant|onto|upon|almost|nearly|sometimes|ever|all right|somehow"},
     {WordKind::kAnd, 0,
      "and|plus|and also|as well as|and a bit of|and some|and a little|and then|and even|and too"},
     {WordKind::kOr, 0,
@@ -81,19 +82,37 @@ constexpr Row kLexicon[] = {
      "does double duty as|passes for|pass for|goes by|goes under|goes down as|straddles|straddle|spans|bridges|laced with|"
      "flavoured with|spiced with|seasoned with|topped with|sprinkled with|tinged with|back to|go back to|goes back to|"
      "all the way back|back in|a product of|takes you|take you|brings you|bring you|gives you|give you|gets you|get you|it is|"
-     "is down as|down as|rubs shoulders with|goes hand in hand with|hand in hand"},
+     "is down as|down as|rubs shoulders with|goes hand in hand with|hand in hand|well|nicely|gladly|happily|warmly|heartily|strongly|"
+     "could do worse than|could do worse|will do|should do|would do|will do nicely|in mind|something|same|through|throughout|across|"
+     "off|ahead|aside|apart|else|anywhere|somewhere|one more|once more|what is more|what's more|more of the same|more of what|"
+     "some more|first of all|first and foremost|in the first place|at first sight|at first glance|last but not least|pleased to hear|"
+     "hear|hears|heard|cannot be missing|must not be missing|should not be missing|should not be left out|wait|waits|waiting|please|"
+     "today|soon|some day|one day|watchlist|watch list|to do list|shortlist|cinema|sofa|couch|popcorn|at home|living room|spell|"
+     "spells|reads|read|claims|claim|owns|own|as simple as that|simple as that|rack|drawer|bracket|club|variety|persuasion|stripe|"
+     "vein|brand|ilk|breed|so to speak|as it were|if only|if only for|go for it|yes|i highly recommend|i strongly recommend|slots in|"
+     "slips in|comes in|come in|has in it|goes in for|it had to be|had to be|may as well|might as well|just as well|"
+     "no more and no less|neither more nor less|nothing less than|in its own way|of its own|all that|all this|on that score|"
+     "on this score|on that count|on this count|in that respect|in this respect|to that end|with that in mind|bearing in mind|"
+     "keep in mind|bear in mind|in return|as promised|as ever|as usual|as always|by all means|at least|at last|for now|for the moment|"
+     "for the record|for good measure|for what it's worth|for your next evening|in your direction|your way|sits next to|sits beside|"
+     "stands next to|stands beside|makes room for|leaves room for|finds room for|leaves no room for doubt|a case for|makes a case for|"
+     "the case for|speaks in favour of|in favour of|in its favour|in your favour|under the heading|under the heading of|"
+     "under the label|under the label of|with the label|bears the label|wears the label|opens with|closes with|starts with|"
+     "ends up with|rounds it off|tops it off|to go with it|to go with|by the by|by the way|incidentally|simply put|put simply|"
+     "in plain words|to name|to name it|by name|as labels go|as genres go|as films go|genre wise|label wise|in terms of genre|"
+     "in terms of genres|when all is said|when all is said and done"},
     {WordKind::kNeutral, 0,
      "evening|evenings|tonight|night|nights|weekend|time|moment|chance|reason|reasons|suggestion|suggestions|recommendation|"
-     "recommendations|advice|tip|tips|idea|candidate|option|entry|proposal|choices|way|ways|result|answer|answers|mix|mixes|"
-     "mixed|mixing|mixture|blend|blends|blended|blending|combine|combines|combined|combining|combination|combinations|unite|unites|"
-     "united|uniting|join|joins|joined|joining|merge|merges|merged|merging|marry|marries|married|couple|couples|coupled|weds|pairs|"
-     "paired|pairing|pair|share|shares|shared|sharing|meet|meets|meeting|met|cross|crosses|crossed|link|links|linking|tie|ties|fuse|"
-     "fuses|fusing|balance|balances|wrapped|bundled|match|matches|matched|matching|fit|fits|fitted|fitting|suit|suits|suited|suitable|"
+     "recommendations|advice|tip|tips|idea|candidate|option|entry|proposal|choices|way|ways|result|answer|answers|mix|mixes|mixed|"
+     "mixing|mixture|blend|blends|blended|blending|combine|combines|combined|combining|combination|combinations|unite|unites|united|"
+     "uniting|join|joins|joined|joining|merge|merges|merged|merging|marry|marries|married|couple|couples|coupled|weds|pairs|paired|"
+     "pairing|pair|share|shares|shared|sharing|meet|meets|meeting|met|cross|crosses|crossed|link|links|linking|tie|ties|fuse|fuses|"
+     "fusing|balance|balances|wrapped|bundled|match|matches|matched|matching|fit|fits|fitted|fitting|suit|suits|suited|suitable|"
      "satisfy|satisfies|correspond|corresponds|agree with|lines up|align|aligns|tally|tallies|helping|dose|touch|dash|hint|side|sides|"
      "element|elements|shelf|shelves|bill|heading|section|column|menu|programme|program|ticket|package|plate|screen|spot|fare|"
      "addition|form|half|attached|thrown in|mixed in|blended in|in between|in the middle|at heart|in spirit|by nature|in nature|"
-     "by trade|year|the year|the year of|in the year|the decade of|someone|somebody|outing|candidates|tickets|shape|guise|"
-     "clothes|dress|terms|matter|matters|question|measure|part|parts|portion|weight|value for your evening"},
+     "by trade|year|the year|the year of|in the year|the decade of|someone|somebody|outing|candidates|tickets|shape|guise|clothes|"
+     "dress|terms|matter|matters|question|measure|part|parts|portion|weight|value for your evening"},
     {WordKind::kNeutral, 0,
      "good match|good fit|good choice|good pick|good bet|good idea|good candidate|good reason|good reasons|good place to start|"
      "good start|good chance|good suggestion|good option|good time|good way|good evening|good company for|fine match|fine choice|"
@@ -120,7 +139,11 @@ constexpr Row kLexicon[] = {
      "love to watch|love to see|enjoy watching|enjoy seeing|like watching|like seeing|cannot get enough of|can't get enough of|"
      "never tire of|hold dear|approve of|delight in|take pleasure in|are happy with|are at home in|are at home with|like best|crave|"
      "long for|hunger for|thirst for|thrive on|swear by|stick to|stick with|reach for|cannot resist|can't resist|never say no to|"
-     "vote for|opt for|side with|live for|are at ease with|get along with|are crazy about|are mad about|usually look|like to be"},
+     "vote for|opt for|side with|live for|are at ease with|get along with|are crazy about|are mad about|usually look|like to be|"
+     "rank high with you|ranks high with you|rate high with you|rates high with you|dear to you|close to you|matter to you|"
+     "matters to you|mean a lot to you|means a lot to you|mean much to you|work for you|works for you|do it for you|does it for you|"
+     "weigh with you|count with you|counts with you|have a hold on you|draw you|draws you|attract you|attracts you|interest you|"
+     "interests you|move you|have in your sights|appeal to you|appeals to you|speak to you|speaks to you"},
     // The same with another subject than "you" say nothing about the taste: "I'd go for".
     {WordKind::kLikeVerb, 1,
      "go for|went for|turn to|want|wanted|ask for|asked for|asked|wish for|wish|wished|look for|looking for|come back to|return to|"
@@ -135,18 +158,21 @@ constexpr Row kLexicon[] = {
      "thing|kind|kinds|pick|sort|sorts|type|types|style|list|lists|pick of|choice|choice of|profile|wishes|wish list|request|order|"
      "good books|turf|line of films|home ground|mood|territory|department|corner"},
     {WordKind::kLikeWhole, 0,
-     "is yours|it is yours|are yours|think of you|thinks of you|thought of you|made me think of you|makes me think of you|is for you|it's for you|are for you|be for you|right up your street|up your street|right up your alley|up your alley|"
-     "down your street|down your alley|made for you|one for you|right for you|perfect for you|ideal for you|fit for you|match for you|"
-     "cut out for you|meant for you|just for you|just the thing for you|just the thing|the thing for you|suit you|suits you|fit you|"
-     "fits you|please you|pleases you|pleasing you|appeal to you|appeals to you|speak to you|speaks to you|satisfy you|satisfies you|"
-     "delight you|sure to please|bound to please|certain to please|likely to please|won't disappoint|will not disappoint|"
-     "will not disappoint you|won't disappoint you|should not disappoint|should not disappoint you|perfect match|perfect fit|"
-     "great match|great fit|great choice|great pick|perfect choice|perfect pick|ideal choice|ideal pick|ideal match|suit you well|"
-     "suits you well|suit you fine|sit well with you|sits well with you|go down well with you|goes down well with you|just right|"
-     "just right for you|hits the spot|hit the spot|do the trick|does the trick|home turf for you|after your own heart|"
-     "a treat for you|treat for you|worth it for you|win you over|should please|will please|may please|might please|could please|"
-     "ticks your boxes|tick your boxes|ticks all your boxes|fits the bill|fit the bill|fills the bill|fill the bill|tempt you|"
-     "tempts you|tempt|tempts|not be lost on you|in your good books|everything you could want|all you could want|all you could ask for"},
+     "is yours|it is yours|are yours|think of you|thinks of you|thought of you|made me think of you|makes me think of you|is for you|"
+     "it's for you|are for you|be for you|right up your street|up your street|right up your alley|up your alley|down your street|"
+     "down your alley|made for you|one for you|right for you|perfect for you|ideal for you|fit for you|match for you|cut out for you|"
+     "meant for you|just for you|just the thing for you|just the thing|the thing for you|suit you|suits you|fit you|fits you|"
+     "please you|pleases you|pleasing you|satisfy you|satisfies you|delight you|sure to please|bound to please|certain to please|"
+     "likely to please|won't disappoint|will not disappoint|will not disappoint you|won't disappoint you|should not disappoint|"
+     "should not disappoint you|perfect match|perfect fit|great match|great fit|great choice|great pick|perfect choice|perfect pick|"
+     "ideal choice|ideal pick|ideal match|suit you well|suits you well|suit you fine|sit well with you|sits well with you|"
+     "go down well with you|goes down well with you|just right|just right for you|hits the spot|hit the spot|do the trick|"
+     "does the trick|home turf for you|after your own heart|a treat for you|treat for you|worth it for you|win you over|should please|"
+     "will please|may please|might please|could please|ticks your boxes|tick your boxes|ticks all your boxes|fits the bill|"
+     "fit the bill|fills the bill|fill the bill|tempt you|tempts you|tempt|tempts|not be lost on you|in your good books|"
+     "everything you could want|all you could want|all you could ask for|go down well|goes down well|down well with you|"
+     "be to your liking|in your line|up to your standards|your evening sorted|tick the box|ticks the box|tick all the boxes|"
+     "ticks all the boxes"},
     {WordKind::kDislikeVerb, 0,
      "dislike|disliked|dislikes|avoid|avoided|hate|hated|detest|shun|cannot stand|can't stand|cannot bear|can't bear|do without|"
      "would rather not|rather not see|want to avoid|like to avoid|prefer to avoid|tend to avoid|seem to avoid|stay out of|"
@@ -175,14 +201,20 @@ constexpr Row kLexicon[] = {
      "stays away from|stay away from|keeps away from|keep away from|steers clear of|steer clear of|stays clear of|stay clear of|"
      "keeps clear of|keep clear of|avoids|avoiding|leaves out|leave out|skips|does without|steering clear of|staying away from|"
      "staying clear of|keeping away from|goes without|go without|shuns"},
+    // Behind what is denied.
+    {WordKind::kNeg, 2,
+     "is nowhere to be found|are nowhere to be found|is not to be found|is absent|are absent|is missing|is left out|is kept out|"
+     "is not there|is not in it|is not part of it|is not among them|is not among its genres|is not one of its genres|"
+     "is not on its label|is not among its labels|is not on the label|is not on the list of its genres"},
     {WordKind::kOnly, 0,
      "only|solely|purely|pure|exclusively|nothing else|nothing but|nothing besides|nothing more|alone|through and through|just|merely|"
      "entirely|wholly|strictly|undiluted|unmixed|no other genre|no other label|nothing other than|nothing apart from|and nothing else|"
-     "only that|no more than|sole|single|plain|straight|simply and only|from start to finish|all the way through"},
+     "only that|no more than|sole|single|plain|straight|simply and only|from start to finish|all the way through|pure and simple|"
+     "plain and simple|from first to last"},
     {WordKind::kBoth, 2,
      "both|both of them|both of which|both of these|both of those|the pair|the two|the duo|each of the two|this pair|that pair|"
-     "both of its genres|both its genres|both of the genres|both genres|both labels|the two of them|both sides|both counts|"
-     "both boxes|the couple"},
+     "both of its genres|both its genres|both of the genres|both genres|both labels|the two of them|both sides|both counts|both boxes|"
+     "the couple"},
     {WordKind::kBoth, 3,
      "all three|all three of which|all three of them|the three|the trio|all three genres|all three labels"},
     {WordKind::kBoth, 4,
@@ -201,6 +233,10 @@ constexpr Row kLexicon[] = {
      "five"},
     {WordKind::kCount, 6,
      "six"},
+    {WordKind::kOrdinal, 1, "first|former"},
+    {WordKind::kOrdinal, 2, "second"},
+    {WordKind::kOrdinal, 3, "third"},
+    {WordKind::kOrdinal, 9, "last|latter"},
     {WordKind::kContrast, 0,
      "but|though|although|however|yet|even though|even if|while|whereas|despite|in spite of|be warned|be warned that|warned|warn you|"
      "warn you that|warn|mind you|be aware|be aware that|except|except that|admittedly|granted|true|that said|mind|do mind|caution|"
@@ -222,7 +258,7 @@ constexpr Row kLexicon[] = {
      "makers|maker|led by|hero"},
     {WordKind::kRefused, 0,
      "before|after|early|late|mid|later|earlier|ago|decade|decades|century|years|older|newer|old|new|recent|modern|vintage|era|age|"
-     "aged|ancient|contemporary|latest|silent"},
+     "aged|ancient|contemporary|latest|silent|half of|half the"},
 };
 
 Words split_words(std::string_view phrase) {

@@ -152,6 +152,12 @@ size_t match_other(const Tokens& tokens, size_t at, const TitleIndex& index) {
   return best;
 }
 
+/// "the Sabrina of 1954", "The Sabrina I mean": the article tells remakes apart and is no part of the name.
+bool singles_out(const Tokens& tokens, size_t at, size_t length) {
+  const std::string_view next = at + length < tokens.size() ? std::string_view(tokens[at + length].text) : std::string_view();
+  return next == "i" || (!tokens[at - 1].capital && (next == "of" || next == "from"));
+}
+
 Verdict mark_own(Tokens& tokens, const ReasonFacts& facts, const TitleIndex* index) {
   TitleForms own = title_forms(facts.title);
   std::vector<Words> forms = own.forms;
@@ -163,7 +169,7 @@ Verdict mark_own(Tokens& tokens, const ReasonFacts& facts, const TitleIndex* ind
     const size_t length = match_any(tokens, i, forms);
     if (length == 0) continue;
     if (index != nullptr && match_other(tokens, i, *index) > length) return {ReasonFault::kOtherItem, "a longer title that begins like the item's"};
-    const bool article_before = i > 0 && tokens[i - 1].kind == WordKind::kUnknown && is_article(tokens[i - 1].text);
+    const bool article_before = i > 0 && tokens[i - 1].kind == WordKind::kUnknown && is_article(tokens[i - 1].text) && !singles_out(tokens, i, length);
     const bool number_after = i + length < tokens.size() && tokens[i + length].kind == WordKind::kUnknown &&
                               tokens[i + length].text.size() < 3 && tokens[i + length].text[0] >= '0' && tokens[i + length].text[0] <= '9';
     if (article_before || number_after) {

@@ -43,7 +43,7 @@ TEST(GroundingTable, FewGroundedSentencesFail) {
   ASSERT_GE(rows.size(), 100u);
   size_t rejected = 0;
   for (const Labelled& row : rows) rejected += check_reason(row.facts, row.sentence).accepted() ? 0 : 1;
-  EXPECT_LE(rejected * 10, rows.size());
+  EXPECT_LE(rejected * 10, rows.size()) << rejected;
 }
 
 /// An accepted sentence stops being true when a fact that it states is taken away.
