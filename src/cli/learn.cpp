@@ -17,6 +17,7 @@ struct LearnRatingsOptions {
   people::LearnOptions learn;
   std::string out;
   std::string store;
+  std::string npy;
   int32_t threads = 0;
   bool no_compare = false;
 
@@ -25,6 +26,7 @@ struct LearnRatingsOptions {
     learn.describe(list);
     list.add("out", out, "Folder of the learned model (default: models/recommender).").alias("-o");
     list.add("store", store, "Event store whose ratings and catalogue are laid over the data; users erased there are left out.");
+    list.add("npy", npy, "Folder for the factors and biases as .npy files beside the model.");
     list.add("threads", threads, "Threads; 0 takes all usable cores. Results do not depend on it.").alias("-t").range(0, 1024);
     list.add("no_compare", no_compare, "Only fit: no split, no comparison, no table.");
   }
@@ -46,6 +48,7 @@ int learn_ratings(const CommandContext& context, LearnRatingsOptions options) {
   const auto learned = people::learn_recommender(dataset, options.learn, true, utc_now(), pool, context.progress);
   const Path folder = options.out.empty() ? home_folder() / "models" / "recommender" : Path(options.out);
   learned.recommender->save(folder);
+  if (!options.npy.empty()) learned.recommender->export_npy(options.npy);
   if (context.common.verbose) {
     for (const auto& line : learned.report.candidates) context.note(cat("validation NDCG@", options.learn.k, ": ", line));
   }

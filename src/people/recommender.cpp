@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "io/npy/npy.h"
 #include "people/evaluate.h"
 #include "people/model_files_internal.h"
 #include "people/recommender_state_internal.h"
@@ -112,6 +113,20 @@ std::shared_ptr<const Recommender> Recommender::load(const Path& folder) {
 
 void Recommender::save(const Path& folder) const {
   with_context([&] { return cat("saving recommender ", folder.string()); }, [&] { write_model_files(folder, *state_); });
+}
+
+void Recommender::export_npy(const Path& folder) const {
+  const AlsParameters& p = state_->model.parameters();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  check(std::filesystem::is_directory(folder), ErrorCode::kIo, "[export factors] cannot create folder ", folder.string(), ": ",
+        error.message());
+  const int64_t n = users().size();
+  const int64_t m = items().size();
+  io::write_npy(folder / "user_factors.npy", std::span<const float>(p.user_factors), {n, p.options.rank});
+  io::write_npy(folder / "item_factors.npy", std::span<const float>(p.item_factors), {m, p.options.rank});
+  io::write_npy(folder / "user_bias.npy", std::span<const float>(p.user_bias), {n});
+  io::write_npy(folder / "item_bias.npy", std::span<const float>(p.item_bias), {m});
 }
 
 const data::UserIds& Recommender::users() const noexcept { return state_->users; }

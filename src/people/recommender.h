@@ -54,6 +54,9 @@ class Recommender {
   static std::shared_ptr<const Recommender> load(const Path& folder);
   /// Writes the folder. Each file appears whole or not at all, model.json last.
   void save(const Path& folder) const;
+  /// Writes user_factors.npy [n, d], item_factors.npy [m, d], user_bias.npy [n] and item_bias.npy [m] (float32) into `folder`, for use
+  /// elsewhere; row numbers are those of users.jsonl and items.jsonl. Each file appears whole or not at all.
+  void export_npy(const Path& folder) const;
 
   const data::UserIds& users() const noexcept;
   const data::ItemIds& items() const noexcept;

@@ -13,7 +13,7 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "data/generated.h"
-#include "data/title.h"
+#include "io/npy/npy.h"
 #include "people/als.h"
 #include "people/learn.h"
 #include "people/recommendation.h"
@@ -419,6 +419,18 @@ TEST_F(ModelFilesTest, SavingReplacesTheFolder) {
   EXPECT_FALSE(std::filesystem::exists(folder() / "stale.txt"));
   make("ranking", 3)->save(folder() / "");  // "model/" names the same folder
   EXPECT_EQ(Recommender::load(folder())->model().rank(), 3);
+}
+
+TEST_F(ModelFilesTest, ExportToNpy) {
+  const auto recommender = make();
+  recommender->export_npy(root_ / "npy");
+  const auto items = io::read_npy(root_ / "npy" / "item_factors.npy");
+  EXPECT_EQ(items.shape, (std::vector<int64_t>{kItems, 8}));
+  EXPECT_EQ(items.floats()[8 * 5 + 2], recommender->model().item_row(ItemIndex(5))[2]);
+  EXPECT_EQ(io::read_npy(root_ / "npy" / "user_factors.npy").shape, (std::vector<int64_t>{kUsers, 8}));
+  EXPECT_EQ(io::read_npy(root_ / "npy" / "user_bias.npy").shape, (std::vector<int64_t>{kUsers}));
+  std::ofstream(root_ / "file") << "x";
+  EXPECT_THROW(recommender->export_npy(root_ / "file"), Error);
 }
 
 TEST_F(ModelFilesTest, MissingAndNewer) {
