@@ -40,6 +40,8 @@ struct GrowingBody {
 /// A chunk header longer than this without an end of line is refused.
 constexpr size_t kMaxUnparsedBytes = 16 * 1024;
 
+constexpr int kMaxEmptyLines = 16;
+
 /// What is left of a chunked body has at least these bytes ("0", CRLF, CRLF), and the library asserts that it is given as many.
 constexpr size_t kLeastChunkedBytes = 5;
 
@@ -78,6 +80,7 @@ struct RequestParser::State {
   std::string buffer;       // bytes not consumed yet
   size_t scanned = 0;       // prefix of buffer whose lines were checked
   int num_lines = 0;
+  int num_empty = 0;        // empty lines skipped before the request
   ParseState phase = ParseState::kIdle;
   std::optional<Parser> parser;
   Request request;
@@ -102,6 +105,7 @@ struct RequestParser::State {
     request = {};
     scanned = 0;
     num_lines = 0;
+    num_empty = 0;
     expect_continue = false;
     phase = ParseState::kIdle;
   }
@@ -122,14 +126,20 @@ bool RequestParser::State::scan_head() {
       }
       return false;
     }
-    if (end == 0 || buffer[end - 1] != '\r') {
+    // The length counts first: an endless line is refused before its end is seen, and the verdict must not depend on the pieces.
+    const bool has_return = end > scanned && buffer[end - 1] == '\r';
+    const std::string_view line(buffer.data() + scanned, end - scanned - (has_return ? 1 : 0));
+    if (!has_return && line.size() <= static_cast<size_t>(limits.max_header_line_bytes)) {
       refuse(400, "a header line ends without CR");
       return false;
     }
-    const std::string_view line(buffer.data() + scanned, end - 1 - scanned);
     const size_t line_begin = scanned;
     scanned = end + 1;
     if (line.empty() && num_lines == 0) {  // RFC 9112, section 2.2: empty lines before a request are skipped
+      if (++num_empty > kMaxEmptyLines) {
+        refuse(400, "expected a request line, found empty lines");
+        return false;
+      }
       buffer.erase(line_begin, 2);
       scanned = 0;
       if (buffer.empty()) phase = ParseState::kIdle;

@@ -84,6 +84,12 @@ std::string post_with(const std::string& fields, const std::string& body) { retu
 
 std::vector<BadCase> bad_cases() {
   return {
+      {"only empty lines", [] {
+         std::string out;
+         for (int i = 0; i < 17; ++i) out += "\r\n";
+         return out;
+       }(), 400},
+      {"long line without CR", "GET /" + std::string(9000, 'a') + "\n", 431},
       {"no version", "GET /\r\n\r\n", 400},
       {"version 2", "GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505},
       {"version 1.2", "GET / HTTP/1.2\r\nHost: h\r\n\r\n", 505},
