@@ -40,7 +40,8 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr size_t kReadBytes = 16 * 1024;
 constexpr size_t kMaxPipelinedBytes = 64 * 1024;
 constexpr int kMaxRejecting = 64;
-constexpr Millis kEvictAfter{1000};
+constexpr Millis kEvictSilentAfter{1000};      // nothing received, or idle between two requests
+constexpr Millis kEvictUnfinishedAfter{200};   // a head that does not get complete: honest ones arrive in one piece
 constexpr Millis kLinger{1000};
 
 class Connection;
@@ -113,7 +114,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void cancel() {
     if (exchange_) exchange_->stop.request_stop();
   }
-  bool is_waiting_since(Clock::time_point when) const { return phase_ == Phase::kWaiting && phase_start_ <= when; }
+  /// Whether it may be closed to make room for a newcomer.
+  bool may_give_way(Clock::time_point now) const {
+    const bool unfinished = parser_.state() == ParseState::kHead;
+    return phase_ == Phase::kWaiting && now - phase_start_ >= (unfinished ? kEvictUnfinishedAfter : kEvictSilentAfter);
+  }
   Clock::time_point phase_start() const { return phase_start_; }
   const std::string& address() const { return address_; }
   /// Gives the connection's place in the limits back, once.
@@ -378,9 +383,9 @@ void Server::State::on_io(std::function<void()> work) { asio::post(io, std::move
 
 Connection* Server::State::longest_silent(const std::string* address) {
   Connection* out = nullptr;
-  const auto limit = Clock::now() - kEvictAfter;
+  const auto now = Clock::now();
   for (const auto& connection : connections) {
-    if (!connection->is_waiting_since(limit) || (address != nullptr && connection->address() != *address)) continue;
+    if (!connection->may_give_way(now) || (address != nullptr && connection->address() != *address)) continue;
     if (out == nullptr || connection->phase_start() < out->phase_start()) out = connection.get();
   }
   return out;

@@ -4,8 +4,8 @@
 // answer is out (pipelining is answered in order). While a handler runs, its connection is watched: when the peer closes, or shuts down its
 // sending side, request.stop fires at once; what a handler still sends is attempted. Back-pressure: write_chunk blocks while more than
 // 256 KiB wait; a peer that takes nothing for write_stall_timeout is dropped and the stop token fires.
-// At a connection limit the longest silent connection that waits for a request for over a second is closed to make room; else the newcomer
-// gets 503 with Retry-After.
+// At a connection limit the connection that waits longest for a request is closed to make room, if it was silent for a second or left a head
+// unfinished for 0.2 s; else the newcomer gets 503 with Retry-After.
 #pragma once
 
 #include <cstdint>

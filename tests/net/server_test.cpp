@@ -341,10 +341,20 @@ TEST_F(ServerTest, SilentConnectionsMakeRoomForNewOnes) {
   std::vector<std::unique_ptr<RawSocket>> held;
   for (int i = 0; i < 4; ++i) {
     held.push_back(std::make_unique<RawSocket>(server_->port()));
-    held.back()->send("GET / HT");
+    if (i > 0) held.back()->send("GET / HT");
   }
-  ::usleep(1'200'000);
-  EXPECT_EQ(client().get("/echo").status, 200);
+  ::usleep(300'000);
+  EXPECT_EQ(client().get("/echo").status, 200);  // in the place of an unfinished head
+  EXPECT_EQ(held[0]->read_all(1), "");
+  EXPECT_FALSE(held[0]->closed());               // merely silent: has a second
+  ::usleep(900'000);
+  std::vector<std::unique_ptr<RawSocket>> more;
+  for (int i = 0; i < 4; ++i) {
+    more.push_back(std::make_unique<RawSocket>(server_->port()));
+    ::usleep(20'000);
+  }
+  held[0]->read_all(500);
+  EXPECT_TRUE(held[0]->closed());
 }
 
 TEST_F(ServerTest, SixtyFourClientsGetTheirOwnAnswers) {
