@@ -53,6 +53,7 @@ python3 scripts/check_docs.py || failures+=("references in docs and code")
 heading "Build (release)"
 cmake --preset release >/dev/null
 cmake --build build/release --parallel "$(nproc)" || failures+=("build")
+scripts/update_docs.sh --check || failures+=("docs/cli.md")
 python3 scripts/check_layers.py --objects build/release || failures+=("objects of an instruction set")
 
 heading "clang-tidy on changed sources"
