@@ -83,7 +83,8 @@ RouteMatch match_route(std::string_view method, std::string_view path) {
 void Call::send_json(int status, std::string body) { send({status, {{"Content-Type", "application/json"}}, std::move(body)}); }
 
 void Call::send(const net::Response& response) {
-  status_ = response.status;
+  // A client that left and is told so by nobody is not the server's failure: counted as 499, as web servers do.
+  status_ = response.status == 503 && responder_.gone() ? 499 : response.status;
   count();
   responder_.send(response);
 }

@@ -352,6 +352,8 @@ TEST(Cancel, DisconnectEndsTheGenerationAndCountersReturnToZero) {
     EXPECT_TRUE(eventually([&] { return served.api.gate().running() == 0 && served.server.stats().running == 0; })) << stream;
   }
   EXPECT_EQ(served.metric("attune_cancelled_total"), 6);
+  EXPECT_EQ(served.metric("attune_requests_total{route=\"/v1/chat/completions\",status=\"200\"}"), 1);  // the stream had begun
+  EXPECT_EQ(served.metric("attune_requests_total{route=\"/v1/chat/completions\",status=\"499\"}"), 1);
   EXPECT_EQ(served.metric("attune_requests_running"), 0);
 }
 
