@@ -121,6 +121,7 @@ FirstSentence first_sentence(std::string_view generated, std::string_view title)
       at += title.size() - 1;
       continue;
     }
+    if (!out.complete && title.starts_with(text.substr(at))) break;  // the title is being written: "Mr. "
     const char c = text[at];
     if ((c == '.' || c == '!' || c == '?') && at + 1 < text.size() && text[at + 1] == ' ') {
       end = at + 1;

@@ -106,6 +106,8 @@ TEST(ReasonText, FirstSentence) {
   EXPECT_TRUE(first_sentence(" Fargo is good.\n", "Fargo").complete);
   EXPECT_EQ(first_sentence(" Dr. Strangelove is a war film. More", "Dr. Strangelove").text, "Dr. Strangelove is a war film.");
   EXPECT_EQ(first_sentence(" Shall We Dance? is a musical.\nFilm: X", "Shall We Dance?").text, "Shall We Dance? is a musical.");
+  EXPECT_FALSE(first_sentence(" If you like dramas, Mr. ", "Mr. Holland's Opus").complete);  // the name is being written
+  EXPECT_EQ(first_sentence(" Mr. Holland's Opus is a drama. It", "Mr. Holland's Opus").text, "Mr. Holland's Opus is a drama.");
   EXPECT_EQ(first_sentence("", "X").text, "");
 }
 
@@ -117,6 +119,9 @@ TEST(ReasonText, ReadsWell) {
   EXPECT_FALSE(reads_well("Fargo from 1996 is a crime film from 1996.", "Fargo"));
   EXPECT_FALSE(reads_well("Fargo is Fargo, a crime film.", "Fargo"));
   EXPECT_FALSE(reads_well("Fargo is crime, crime and more crime.", "Fargo"));
+  EXPECT_FALSE(reads_well("Fargo, a crime drama from 1996, is a drama.", "Fargo"));
+  EXPECT_TRUE(reads_well("Fargo is a crime drama, and you like dramas.", "Fargo"));
+  EXPECT_TRUE(reads_well("When Harry Met Sally is a romantic comedy.", "When Harry Met Sally..."));
   EXPECT_FALSE(reads_well("Fargo is a a crime film (1996.", "Fargo"));
   EXPECT_EQ(sentence_shape("Fargo is a crime drama from 1996.", "Fargo", {"Crime", "Drama"}), sentence_shape("Ran is a war drama from 1985.", "Ran", {"War", "Drama"}));
 }
