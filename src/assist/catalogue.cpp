@@ -14,7 +14,8 @@ constexpr int kLastYear = 2100;
 constexpr size_t kMaxGenresOfItem = 32;
 
 void check_text(std::string_view text, size_t max_bytes, std::string_view what) {
-  check(!text.empty() && text.size() <= max_bytes, ErrorCode::kInvalidArgument, "[item] ", what, " has ", text.size(), " bytes, expected 1 to ", max_bytes);
+  check(!text.empty() && text.size() <= max_bytes, ErrorCode::kInvalidArgument, "[item] ", what, " has ", text.size(),
+        " bytes, expected 1 to ", max_bytes);
   check(text::is_valid_utf8(text), ErrorCode::kInvalidArgument, "[item] ", what, " is no valid UTF-8");
   const bool control = std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
   check(!control, ErrorCode::kInvalidArgument, "[item] ", what, " holds a control character");
@@ -47,16 +48,17 @@ std::string search_text(const std::string& catalogue_title) {
 void check_entry(const CatalogueEntry& entry) {
   check_text(entry.id, store::kMaxIdBytes, "id");
   check_text(entry.catalogue_title.empty() ? entry.title : entry.catalogue_title, store::kMaxTitleBytes, "title");
-  check(!entry.year || (*entry.year >= kFirstYear && *entry.year <= kLastYear), ErrorCode::kInvalidArgument, "[item] year is ", entry.year.value_or(0),
-        ", expected ", kFirstYear, " to ", kLastYear);
-  check(entry.genres.size() <= kMaxGenresOfItem, ErrorCode::kInvalidArgument, "[item] there are ", entry.genres.size(), " genres, expected at most ",
-        kMaxGenresOfItem);
+  check(!entry.year || (*entry.year >= kFirstYear && *entry.year <= kLastYear), ErrorCode::kInvalidArgument, "[item] year is ",
+        entry.year.value_or(0), ", expected ", kFirstYear, " to ", kLastYear);
+  check(entry.genres.size() <= kMaxGenresOfItem, ErrorCode::kInvalidArgument, "[item] there are ", entry.genres.size(),
+        " genres, expected at most ", kMaxGenresOfItem);
   for (const std::string& genre : entry.genres) check_text(genre, store::kMaxIdBytes, "a genre");
 }
 
 Catalogue::Catalogue(std::shared_ptr<const people::Recommender> recommender, std::shared_ptr<store::EventStore> store)
     : recommender_(std::move(recommender)), store_(std::move(store)) {
-  for (int32_t i = 0; i < recommender_->items().size(); ++i) folded_titles_.push_back(search_text(recommender_->item(people::ItemIndex(i)).title));
+  for (int32_t i = 0; i < recommender_->items().size(); ++i)
+    folded_titles_.push_back(search_text(recommender_->item(people::ItemIndex(i)).title));
   if (store_ == nullptr) return;
   for (const store::CatalogueItem& item : store_->items()) remember(item);
 }

@@ -17,8 +17,8 @@ class Judge : Scope {
 
   Verdict run() {
     find_contrast();
-    for (auto pass : {&Judge::habits, &Judge::negations, &Judge::dislikes, &Judge::likes, &Judge::favourites, &Judge::item_genres, &Judge::counts, &Judge::exclusives,
-                      &Judge::pairs}) {
+    for (auto pass : {&Judge::habits, &Judge::negations, &Judge::dislikes, &Judge::likes, &Judge::favourites, &Judge::item_genres,
+                      &Judge::counts, &Judge::exclusives, &Judge::pairs}) {
       if (Verdict verdict = (this->*pass)(); !verdict.accepted()) return verdict;
     }
     return {};
@@ -54,7 +54,8 @@ class Judge : Scope {
       if (u_[i].kind != WordKind::kContrast) continue;
       contrast_ = true;
       // What the warning covers: up to the end of its clause, or of the list that it begins.
-      for (size_t j = i; j < u_.size() && !(u_[j].kind == WordKind::kPunct && !is_word(u_[j], {"\"", "(", ")"})); ++j) after_contrast_[j] = true;
+      for (size_t j = i; j < u_.size() && !(u_[j].kind == WordKind::kPunct && !is_word(u_[j], {"\"", "(", ")"})); ++j)
+        after_contrast_[j] = true;
     }
   }
   Verdict taste_fault(size_t i, std::string_view why) const { return {ReasonFault::kContradictsTaste, cat("\"", u_[i].text, "\": ", why)}; }
@@ -62,13 +63,15 @@ class Judge : Scope {
   /// A claim without genres beside it: something named must be liked, and nothing of the item disliked unless the sentence says so.
   Verdict generic_claim(size_t i) const {
     const std::set<int> named = mentioned();
-    const bool any = named.empty() ? genres_.num_liked() > 0
-                                   : std::any_of(named.begin(), named.end(), [&](int g) { return genres_.liked(g); });
+    const bool any =
+        named.empty() ? genres_.num_liked() > 0 : std::any_of(named.begin(), named.end(), [&](int g) { return genres_.liked(g); });
     if (!any) return taste_fault(i, "nothing that the item is named for is liked");
     int acknowledged = 0;
     std::set<int> seen;
     for (size_t j = 0; j < u_.size(); ++j) {
-      if (positive(j) && genres_.disliked(u_[j].genre) && genres_.in_item(u_[j].genre) && after_contrast_[j] && seen.insert(u_[j].genre).second) ++acknowledged;
+      if (positive(j) && genres_.disliked(u_[j].genre) && genres_.in_item(u_[j].genre) && after_contrast_[j] &&
+          seen.insert(u_[j].genre).second)
+        ++acknowledged;
     }
     if (acknowledged < genres_.num_disliked()) return taste_fault(i, "the item has a genre that the user avoids");
     return {};
@@ -125,10 +128,11 @@ class Judge : Scope {
         case WordKind::kGenre:
           for (const size_t k : run_right(j)) u_[k].negated = true;
           break;
-        case WordKind::kLikeVerb: case WordKind::kLikeNoun: case WordKind::kFan:
-        case WordKind::kDislikeVerb: case WordKind::kDislikeNoun:
-          u_[j].negated = true;
-          break;
+        case WordKind::kLikeVerb:
+        case WordKind::kLikeNoun:
+        case WordKind::kFan:
+        case WordKind::kDislikeVerb:
+        case WordKind::kDislikeNoun: u_[j].negated = true; break;
         default: return {ReasonFault::kInventedPlot, cat("\"", u_[i].text, "\" denies something that is not understood")};
       }
     }
@@ -178,7 +182,8 @@ class Judge : Scope {
       if (!direct && !turned) continue;
       const bool spares = k == WordKind::kDislikeVerb && u_[i].count == 1;
       if (k == WordKind::kDislikeVerb && !spares && !you_before(i) && !shares_subject(i)) return taste_fault(i, "whose dislike");
-      if ((k == WordKind::kDislikeNoun || k == WordKind::kLikeNoun) && !your_before(i) && !you_before(i)) return taste_fault(i, "whose dislike");
+      if ((k == WordKind::kDislikeNoun || k == WordKind::kLikeNoun) && !your_before(i) && !you_before(i))
+        return taste_fault(i, "whose dislike");
       const auto right = object_right(i, WordKind::kGenre);
       if (direct && u_[i].negated) {  // "nothing that you avoid"
         if (right || spares || !genres_.any_dislikes() || genres_.num_disliked() > 0) return taste_fault(i, "a denied dislike");
@@ -190,7 +195,8 @@ class Judge : Scope {
         for (const size_t j : run) u_[j].disliked = true;
       } else if (const auto left = object_left(i)) {
         run = left->run;
-        const bool object_first = kind(*std::max_element(run.begin(), run.end()) + 1) == WordKind::kYou && segment_begin(i) == *std::min_element(run.begin(), run.end());
+        const bool object_first = kind(*std::max_element(run.begin(), run.end()) + 1) == WordKind::kYou &&
+                                  segment_begin(i) == *std::min_element(run.begin(), run.end());
         for (const size_t j : run) u_[j].disliked = u_[j].disliked || object_first;  // "comedy you avoid"
       } else {
         for (size_t j = 0; j < u_.size(); ++j) {
@@ -206,9 +212,13 @@ class Judge : Scope {
   Verdict likes() {
     for (size_t i = 0; i < u_.size(); ++i) {
       const Token& unit = u_[i];
+      if (unit.kind == WordKind::kYour && kind(i + 1) == WordKind::kGenre) {  // "your horror shelf"
+        if (Verdict verdict = claim_liked(i, run_right(i + 1), false); !verdict.accepted()) return verdict;
+      }
       if (unit.negated) continue;
       if (unit.kind == WordKind::kLikeVerb && !is_like_claim(i)) {
-        const bool preposition = unit.text == "like" && (kind(i + 1) == WordKind::kYou || (i + 1 < u_.size() && is_word(u_[i + 1], {"this", "that", "it", "these"})));
+        const bool preposition = unit.text == "like" && (kind(i + 1) == WordKind::kYou ||
+                                                         (i + 1 < u_.size() && is_word(u_[i + 1], {"this", "that", "it", "these"})));
         if (preposition || unit.count == 1) continue;
         return taste_fault(i, "not said of the user");
       }
@@ -228,8 +238,11 @@ class Judge : Scope {
       if (const auto right = object_right(i, WordKind::kGenre)) return one_sided(i, run_right(*right), false);
     }
     if (k == WordKind::kLikeVerb && is_ordinal_object(i)) return ordinal_claim(i);
-    const auto all = std::find_if(u_.begin() + static_cast<std::ptrdiff_t>(segment_begin(i)), u_.begin() + static_cast<std::ptrdiff_t>(segment_end(i)),
-                                  [](const Token& unit) { return unit.kind == WordKind::kBoth; });
+    if (i + 1 < u_.size() && is_word(u_[i + 1], {"pair", "pairing", "combination", "mix", "mixture", "blend"}))
+      return all_claim(i, 0);  // "your favourite pair"
+    const auto all =
+        std::find_if(u_.begin() + static_cast<std::ptrdiff_t>(segment_begin(i)), u_.begin() + static_cast<std::ptrdiff_t>(segment_end(i)),
+                     [](const Token& unit) { return unit.kind == WordKind::kBoth; });
     if (all != u_.begin() + static_cast<std::ptrdiff_t>(segment_end(i))) return all_claim(i, all->count);
     if (segment_has_kind(i, WordKind::kCount)) return {};  // counts() looks at it
     if (k != WordKind::kLikeWhole) {
@@ -248,11 +261,15 @@ class Judge : Scope {
       const bool film = j > 1 && u_[j - 1].kind == WordKind::kGenreNoun && u_[j - 2].kind != WordKind::kGenre;
       if (film && is_word(u_[j - 2], {"the", "a", "this", "that"})) return true;
     }
-    const bool pronoun = i + 1 < u_.size() && (u_[i + 1].kind == WordKind::kTitle || (u_[i + 1].kind == WordKind::kLight && is_word(u_[i + 1], {"it", "this", "that"})));
+    const bool pronoun = i + 1 < u_.size() && (u_[i + 1].kind == WordKind::kTitle ||
+                                               (u_[i + 1].kind == WordKind::kLight && is_word(u_[i + 1], {"it", "this", "that"})));
     const WordKind next = kind(i + 2);  // "you like that genre" speaks of the genre
-    if (!pronoun || next == WordKind::kLabelNoun || next == WordKind::kGenreNoun || next == WordKind::kGenre || next == WordKind::kSoftNoun) return false;
+    if (!pronoun || next == WordKind::kLabelNoun || next == WordKind::kGenreNoun || next == WordKind::kGenre || next == WordKind::kSoftNoun)
+      return false;
     for (size_t j = segment_begin(i); j < i; ++j) {
-      if (is_word(u_[j], {"will", "may", "might", "could", "should", "would", "can", "you'll", "likely to", "sure to", "bound to", "certain to", "as", "how"})) return false;
+      if (is_word(u_[j], {"will", "may", "might", "could", "should", "would", "can", "you'll", "likely to", "sure to", "bound to",
+                          "certain to", "as", "how"}))
+        return false;
     }
     return true;
   }
@@ -315,8 +332,10 @@ class Judge : Scope {
                        kind(j - 1) == WordKind::kGenreNoun || is_punct(u_[j - 1], ",") || is_punct(u_[j - 1], "\""))) {
         --j;
       }
-      const bool said = j > 0 && !u_[j - 1].negated && !conditional(j - 1) &&
-                        (u_[j - 1].kind == WordKind::kLikeVerb || u_[j - 1].kind == WordKind::kLikeNoun || u_[j - 1].kind == WordKind::kFan) && is_like_claim(j - 1);
+      const bool said =
+          j > 0 && !u_[j - 1].negated && !conditional(j - 1) &&
+          (u_[j - 1].kind == WordKind::kLikeVerb || u_[j - 1].kind == WordKind::kLikeNoun || u_[j - 1].kind == WordKind::kFan) &&
+          is_like_claim(j - 1);
       if (!said) return {ReasonFault::kOtherItem, "another item, not named as something that the user liked"};
     }
     return {};
@@ -326,7 +345,8 @@ class Judge : Scope {
     for (const Token& unit : u_) {
       if (unit.kind != WordKind::kGenre || unit.disliked) continue;
       if (unit.negated == genres_.in_item(unit.genre)) {
-        return {ReasonFault::kWrongGenre, cat(genres_.name(unit.genre), unit.negated ? " is denied, the item has it" : " is not a genre of the item")};
+        return {ReasonFault::kWrongGenre,
+                cat(genres_.name(unit.genre), unit.negated ? " is denied, the item has it" : " is not a genre of the item")};
       }
     }
     return {};
@@ -347,7 +367,8 @@ class Judge : Scope {
       if (one && (liked ? genres_.num_liked() >= 1 : genres_.num_item() == 1)) continue;
       size_t j = i + 1;
       while (kind(j) == WordKind::kLight || (j < u_.size() && is_word(u_[j], {"out"}))) ++j;
-      const bool of_labels = kind(j) == WordKind::kLabelNoun || kind(j) == WordKind::kThem || kind(j) == WordKind::kLikeNoun || kind(j) == WordKind::kSoftNoun;
+      const bool of_labels =
+          kind(j) == WordKind::kLabelNoun || kind(j) == WordKind::kThem || kind(j) == WordKind::kLikeNoun || kind(j) == WordKind::kSoftNoun;
       const int actual = liked ? genres_.num_liked() : genres_.num_item();
       if ((liked || of_labels) && actual == count) continue;
       return {liked ? ReasonFault::kContradictsTaste : ReasonFault::kWrongGenre, cat("\"", u_[i].text, "\" where there are ", actual)};

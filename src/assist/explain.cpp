@@ -114,8 +114,8 @@ namespace {
 /// One call of explain: items in flight, answers in order.
 class Writer {
  public:
-  Writer(lm::Engine& engine, const ExplainOptions& options, std::span<const ReasonRequest> requests, uint64_t seed, const TitleIndex* titles,
-         const ExplainCallbacks& callbacks, std::stop_token stop)
+  Writer(lm::Engine& engine, const ExplainOptions& options, std::span<const ReasonRequest> requests, uint64_t seed,
+         const TitleIndex* titles, const ExplainCallbacks& callbacks, std::stop_token stop)
       : engine_(engine), options_(options), seed_(seed), titles_(titles), callbacks_(callbacks), stop_(std::move(stop)) {
     for (const ReasonRequest& request : requests) {
       Item item;
@@ -332,7 +332,8 @@ class Writer {
     const int words = count_words(candidate.text);
     double score = candidate.mean_logprob;
     if (words < 6 || words > 30) score -= 0.5;
-    if (has_liked_genre(facts) && (candidate.text.find("you") != std::string::npos || candidate.text.find("You") != std::string::npos)) score += 1;
+    if (has_liked_genre(facts) && (candidate.text.find("you") != std::string::npos || candidate.text.find("You") != std::string::npos))
+      score += 1;
     if (facts.year && candidate.text.find(std::to_string(*facts.year)) != std::string::npos) score += 0.1;
     if (shapes_.contains(shape)) score -= 1;
     return score;
@@ -357,7 +358,8 @@ class Writer {
 
 Explainer::Explainer(lm::Engine& engine, ExplainOptions options) : state_(std::make_unique<State>(engine, options)) {
   check(options.first_samples >= 1 && options.max_samples >= options.first_samples && options.max_tokens >= 1 && options.max_in_flight >= 1,
-        ErrorCode::kInvalidArgument, "[explainer] samples, tokens and sentences in flight must be at least 1, max_samples at least first_samples");
+        ErrorCode::kInvalidArgument,
+        "[explainer] samples, tokens and sentences in flight must be at least 1, max_samples at least first_samples");
 }
 Explainer::~Explainer() = default;
 

@@ -30,9 +30,9 @@ struct ExplainOptions {
   double temperature = 0.7;
   double top_p = 0.9;
   int32_t top_k = 40;
-  int32_t first_samples = 2;   ///< sentences drawn per item at once
-  int32_t max_samples = 8;     ///< before the template speaks
-  int32_t max_tokens = 48;     ///< of one sentence
+  int32_t first_samples = 2;  ///< sentences drawn per item at once
+  int32_t max_samples = 8;  ///< before the template speaks
+  int32_t max_tokens = 48;  ///< of one sentence
   int32_t max_in_flight = 32;  ///< sentences of one call in the engine at a time
 
   void describe(OptionList& list);
@@ -40,7 +40,7 @@ struct ExplainOptions {
 
 /// An item to be explained.
 struct ReasonRequest {
-  std::string item;   ///< opaque id, handed back
+  std::string item;  ///< opaque id, handed back
   ReasonFacts facts;
 };
 
@@ -48,15 +48,15 @@ struct Reason {
   std::string item;
   std::string text;
   BecauseSource source = BecauseSource::kNone;
-  int samples = 0;         ///< sentences drawn
-  int accepted = 0;        ///< of them passed the check
-  double mean_logprob = 0; ///< of the chosen one, natural log a token; 0 for a template
+  int samples = 0;  ///< sentences drawn
+  int accepted = 0;  ///< of them passed the check
+  double mean_logprob = 0;  ///< of the chosen one, natural log a token; 0 for a template
 };
 
 /// Called on the thread that called explain.
 struct ExplainCallbacks {
   std::function<void(std::string_view item, std::string_view text)> on_delta;  ///< more of the first candidate, provisional
-  std::function<void(const Reason& reason)> on_final;                          ///< in the order of the requests
+  std::function<void(const Reason& reason)> on_final;  ///< in the order of the requests
   /// Every sentence drawn, with the check's verdict and whether it reads well; for tuning.
   std::function<void(std::string_view item, std::string_view sentence, const Verdict& verdict, bool reads_well)> on_candidate;
 };

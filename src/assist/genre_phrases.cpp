@@ -37,7 +37,8 @@ constexpr Form kForms[] = {
 };
 
 /// Heads by how well they carry other genres in front of them: "a crime drama", "a war comedy".
-constexpr std::string_view kHeads[] = {"documentary", "drama", "comedy", "thriller", "western", "adventure", "musical", "mystery", "filmnoir"};
+constexpr std::string_view kHeads[] = {"documentary", "drama",   "comedy",  "thriller", "western",
+                                       "adventure",   "musical", "mystery", "filmnoir"};
 /// Genres that a phrase names at most; the liked ones come first.
 constexpr size_t kMaxNamed = 3;
 
@@ -54,8 +55,9 @@ std::string lower_line(std::string_view genre) {
 
 /// How much a genre says about a film, the most first: of five genres a phrase keeps the most telling three.
 size_t telling(const std::string& genre) {
-  static constexpr std::string_view kOrder[] = {"filmnoir", "western", "documentary", "animation", "musical", "horror",   "scifi",  "war",   "mystery",
-                                                "crime",    "fantasy", "childrens",   "romance",   "adventure", "thriller", "comedy", "action", "drama"};
+  static constexpr std::string_view kOrder[] = {"filmnoir", "western",   "documentary", "animation", "musical", "horror",
+                                                "scifi",    "war",       "mystery",     "crime",     "fantasy", "childrens",
+                                                "romance",  "adventure", "thriller",    "comedy",    "action",  "drama"};
   return static_cast<size_t>(std::find(std::begin(kOrder), std::end(kOrder), genre_key(genre)) - std::begin(kOrder));
 }
 

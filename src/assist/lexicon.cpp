@@ -29,14 +29,10 @@ constexpr Row kLexicon[] = {
      "now|again|clear|stated|declared|evident|both as|either|somewhat|mostly for|chiefly for|mainly for|a taste of|a good deal of|"
      "a touch of|a dash of|a dose of|a hint of|a helping of|a portion of|a pinch of|a spot of|a bit|a share of|usual|regular|"
      "customary|constant|onto|upon|almost|nearly|sometimes|ever|all right|somehow"},
-    {WordKind::kAnd, 0,
-     "and|plus|and also|as well as|and a bit of|and some|and a little|and then|and even|and too"},
-    {WordKind::kOr, 0,
-     "or"},
-    {WordKind::kYou, 0,
-     "you|you'd|you'll|you've|you're|yourself|yours"},
-    {WordKind::kYour, 0,
-     "your"},
+    {WordKind::kAnd, 0, "and|plus|and also|as well as|and a bit of|and some|and a little|and then|and even|and too"},
+    {WordKind::kOr, 0, "or"},
+    {WordKind::kYou, 0, "you|you'd|you'll|you've|you're|yourself|yours"},
+    {WordKind::kYour, 0, "your"},
     {WordKind::kNeutral, 0,
      "i|i'd|i'll|i've|i'm|me|my|mine|we|us|our|let's|by|out|up|down|over|under|between|beside|besides|along|alongside|together|"
      "next to|side by side|along with|together with|on top of|on top|in addition to|in addition|here|there|then|so|because|since|"
@@ -49,8 +45,8 @@ constexpr Row kLexicon[] = {
      "on offer|in the mix|into the bargain|in the bargain|on board|on hand|in it|to it|of it|on it|with it|for it|at that|with that|"
      "for that|as such|as it is|as they are|this time|for a start|to start with|not much to add|not much more to add|nothing to add|"
      "nothing more to add|no more to say|nothing more to say|little to add|i need no other reason|needs no more reason|"
-     "all the reason i need|the reason i need|reason enough|enough of a reason|all you need|need i say more|say no more|that is all|"
-     "that's all|and that is it|not only|not just|not merely|is why|that is why|that's why|which is why|hence the|thanks to|given|"
+     "all the reason i need|the reason i need|reason enough|enough of a reason|all you need|need i say more|say no more|"
+     "not only|not just|not merely|is why|that is why|that's why|which is why|hence the|thanks to|given|"
      "given that|going by|judging by|knowing|knowing that|considering|seeing as|seeing that|now that|in view of|in light of|"
      "in the light of|due to|owing to|on account of|on the basis of|in keeping with|in line with|true to|close to|near to|near|"
      "in answer to|in reply to|in response to|with a view to|in accordance with|in tune with|in step with|all the same|at any rate|"
@@ -184,8 +180,7 @@ constexpr Row kLexicon[] = {
     {WordKind::kDislikeVerb, 1,
      "spared|spare you|spares you|sparing you|save you|saves you|saved|saves you from|spared from|safe from|spare you from|"
      "spares you from"},
-    {WordKind::kDislikeNoun, 0,
-     "aversion|distaste|aversions|pet hate|bugbear|dislike of|dislike for"},
+    {WordKind::kDislikeNoun, 0, "aversion|distaste|aversions|pet hate|bugbear|dislike of|dislike for"},
     {WordKind::kFan, 0,
      "fan|fans|lover|lovers|friend|friends|enthusiast|enthusiasts|buff|buffs|admirer|admirers|devotee|devotees|aficionado|follower|"
      "person"},
@@ -207,7 +202,7 @@ constexpr Row kLexicon[] = {
      "is not there|is not in it|is not part of it|is not among them|is not among its genres|is not one of its genres|"
      "is not on its label|is not among its labels|is not on the label|is not on the list of its genres"},
     {WordKind::kOnly, 0,
-     "only|solely|purely|pure|exclusively|nothing else|nothing but|nothing besides|nothing more|alone|through and through|just|merely|"
+     "that is all|that's all|and that is it|that is all of|all there is to|only|solely|purely|pure|exclusively|nothing else|nothing but|nothing besides|nothing more|alone|through and through|just|merely|"
      "entirely|wholly|strictly|undiluted|unmixed|no other genre|no other label|nothing other than|nothing apart from|and nothing else|"
      "only that|no more than|sole|single|plain|straight|simply and only|from start to finish|all the way through|pure and simple|"
      "plain and simple|from first to last"},
@@ -215,24 +210,15 @@ constexpr Row kLexicon[] = {
      "both|both of them|both of which|both of these|both of those|the pair|the two|the duo|each of the two|this pair|that pair|"
      "both of its genres|both its genres|both of the genres|both genres|both labels|the two of them|both sides|both counts|both boxes|"
      "the couple"},
-    {WordKind::kBoth, 3,
-     "all three|all three of which|all three of them|the three|the trio|all three genres|all three labels"},
-    {WordKind::kBoth, 4,
-     "all four|all four of which|all four of them|the four|all four genres"},
-    {WordKind::kBoth, 0,
-     "all of which|all of them|all of these|all of those|each of them|every one of them|each of which|all of it"},
-    {WordKind::kThem, 0,
-     "them|they|they're|themselves"},
-    {WordKind::kCount, 2,
-     "two|twice|twice over|double|doubly|on two counts"},
-    {WordKind::kCount, 3,
-     "three|three times over|threefold|triple"},
-    {WordKind::kCount, 4,
-     "four|four times over"},
-    {WordKind::kCount, 5,
-     "five"},
-    {WordKind::kCount, 6,
-     "six"},
+    {WordKind::kBoth, 3, "all three|all three of which|all three of them|the three|the trio|all three genres|all three labels"},
+    {WordKind::kBoth, 4, "all four|all four of which|all four of them|the four|all four genres"},
+    {WordKind::kBoth, 0, "all of which|all of them|all of these|all of those|each of them|every one of them|each of which|all of it"},
+    {WordKind::kThem, 0, "them|they|they're|themselves"},
+    {WordKind::kCount, 2, "two|twice|twice over|double|doubly|on two counts"},
+    {WordKind::kCount, 3, "three|three times over|threefold|triple"},
+    {WordKind::kCount, 4, "four|four times over"},
+    {WordKind::kCount, 5, "five"},
+    {WordKind::kCount, 6, "six"},
     {WordKind::kOrdinal, 1, "first|former"},
     {WordKind::kOrdinal, 2, "second"},
     {WordKind::kOrdinal, 3, "third"},

@@ -136,7 +136,8 @@ struct RecommendService::State {
   };
   std::vector<Ranked> rank(const UserState& user, int k, bool exclude_seen) const;
   std::vector<Ranked> rank_added(const UserState& user, bool exclude_seen) const;
-  void explain(RecommendReply& reply, const RecommendCall& call, const UserState& user, const RecommendCallbacks& callbacks, std::stop_token stop);
+  void explain(RecommendReply& reply, const RecommendCall& call, const UserState& user, const RecommendCallbacks& callbacks,
+               std::stop_token stop);
 };
 
 std::vector<RecommendService::State::Ranked> RecommendService::State::rank(const UserState& user, int k, bool exclude_seen) const {
@@ -146,7 +147,8 @@ std::vector<RecommendService::State::Ranked> RecommendService::State::rank(const
   options.exclude = user.dismissed;
   options.accept = [this](people::ItemIndex index) { return !catalogue.is_deleted(recommender->items().key(index)); };
   std::vector<Ranked> out;
-  for (const people::ScoredItem& hit : recommender->recommend(user.vector, user.ratings, options)) out.push_back({recommender->items().key(hit.item), hit.score});
+  for (const people::ScoredItem& hit : recommender->recommend(user.vector, user.ratings, options))
+    out.push_back({recommender->items().key(hit.item), hit.score});
   const std::vector<Ranked> added = rank_added(user, exclude_seen);
   if (added.empty()) return out;
   out.insert(out.end(), added.begin(), added.end());
@@ -180,8 +182,8 @@ std::vector<RecommendService::State::Ranked> RecommendService::State::rank_added
   return out;
 }
 
-void RecommendService::State::explain(RecommendReply& reply, const RecommendCall& call, const UserState& user, const RecommendCallbacks& callbacks,
-                                      std::stop_token stop) {
+void RecommendService::State::explain(RecommendReply& reply, const RecommendCall& call, const UserState& user,
+                                      const RecommendCallbacks& callbacks, std::stop_token stop) {
   std::vector<ReasonRequest> requests;
   for (const RecommendedItem& item : reply.items) {
     ReasonFacts facts;
@@ -256,12 +258,14 @@ RecommendReply RecommendService::recommend(const RecommendCall& call, const Reco
 
 FeedbackReply RecommendService::feedback(const Feedback& feedback) {
   const bool rating = feedback.kind == store::kRating;
-  check(rating || feedback.kind == store::kDismiss, ErrorCode::kInvalidArgument, "[feedback] kind is \"", std::string_view(feedback.kind).substr(0, 40),
-        "\", expected rating or dismiss");
-  check(!rating || (feedback.value && std::isfinite(*feedback.value) && *feedback.value >= 1 && *feedback.value <= 5), ErrorCode::kInvalidArgument,
-        "[feedback] value of a rating is ", feedback.value ? cat(*feedback.value) : "missing", ", expected 1 to 5");
+  check(rating || feedback.kind == store::kDismiss, ErrorCode::kInvalidArgument, "[feedback] kind is \"",
+        std::string_view(feedback.kind).substr(0, 40), "\", expected rating or dismiss");
+  check(!rating || (feedback.value && std::isfinite(*feedback.value) && *feedback.value >= 1 && *feedback.value <= 5),
+        ErrorCode::kInvalidArgument, "[feedback] value of a rating is ", feedback.value ? cat(*feedback.value) : "missing",
+        ", expected 1 to 5");
   check(rating || !feedback.value, ErrorCode::kInvalidArgument, "[feedback] a dismissal has a value, expected none");
-  check(state_->catalogue.find(feedback.item).has_value(), ErrorCode::kNotFound, "[feedback] unknown item \"", std::string_view(feedback.item).substr(0, 100), "\"");
+  check(state_->catalogue.find(feedback.item).has_value(), ErrorCode::kNotFound, "[feedback] unknown item \"",
+        std::string_view(feedback.item).substr(0, 100), "\"");
   store::Event event;
   event.event_id = feedback.event_id;
   event.user = feedback.user;
@@ -277,10 +281,14 @@ FeedbackReply RecommendService::feedback(const Feedback& feedback) {
 std::optional<CatalogueEntry> RecommendService::item(std::string_view id) const { return state_->catalogue.find(id); }
 bool RecommendService::put_item(const CatalogueEntry& item) { return state_->catalogue.put(item); }
 bool RecommendService::delete_item(std::string_view id) { return state_->catalogue.remove(id); }
-std::vector<CatalogueEntry> RecommendService::search_items(std::string_view query, int limit) const { return state_->catalogue.search(query, limit); }
+std::vector<CatalogueEntry> RecommendService::search_items(std::string_view query, int limit) const {
+  return state_->catalogue.search(query, limit);
+}
 int64_t RecommendService::num_items() const { return state_->catalogue.size(); }
 
-bool RecommendService::has_user(std::string_view user) const { return state_->learned_user(user).has_value() || (state_->store != nullptr && state_->store->has_user(user)); }
+bool RecommendService::has_user(std::string_view user) const {
+  return state_->learned_user(user).has_value() || (state_->store != nullptr && state_->store->has_user(user));
+}
 
 std::vector<std::string> RecommendService::users(std::string_view query, int limit) const {
   check(limit >= 1 && limit <= 1000, ErrorCode::kInvalidArgument, "[users] limit is ", limit, ", expected 1 to 1000");

@@ -36,9 +36,9 @@ namespace attune::assist {
 class Explainer;
 
 struct RecommendedItem {
-  std::string item;               ///< id
-  std::string title;              ///< as people write it: "The Third Man"
-  std::string catalogue_title;    ///< "Third Man, The"
+  std::string item;  ///< id
+  std::string title;  ///< as people write it: "The Third Man"
+  std::string catalogue_title;  ///< "Third Man, The"
   std::optional<int> year;
   std::vector<std::string> genres;
   double score = 0;
@@ -48,67 +48,67 @@ struct RecommendedItem {
 
 struct RecommendReply {
   std::string user;
-  std::string model;               ///< version of the learned recommender
+  std::string model;  ///< version of the learned recommender
   std::vector<RecommendedItem> items;
   BecauseShare because_share;
 };
 
 struct RecommendCall {
   std::string user;
-  int k = 10;                      ///< 1 to 1,000 (with reasons: 1 to 50)
+  int k = 10;  ///< 1 to 1,000 (with reasons: 1 to 50)
   bool because = false;
-  bool exclude_seen = true;        ///< leave out what the user rated
-  uint64_t seed = 0;               ///< of the written reasons: same seed, model and user give the same sentences
+  bool exclude_seen = true;  ///< leave out what the user rated
+  uint64_t seed = 0;  ///< of the written reasons: same seed, model and user give the same sentences
 };
 
 /// Called on the thread that works (the caller of recommend), never two at a time.
 struct RecommendCallbacks {
-  std::function<void(const RecommendReply& reply)> on_items;                                          ///< once, before any reason
-  std::function<void(std::string_view item, std::string_view text)> on_delta;                         ///< more text of a provisional reason
-  std::function<void(std::string_view item, std::string_view because, BecauseSource)> on_because;     ///< once an item, final
+  std::function<void(const RecommendReply& reply)> on_items;  ///< once, before any reason
+  std::function<void(std::string_view item, std::string_view text)> on_delta;  ///< more text of a provisional reason
+  std::function<void(std::string_view item, std::string_view because, BecauseSource)> on_because;  ///< once an item, final
 };
 
 struct Feedback {
   std::string user;
   std::string item;
-  std::string kind;                ///< "rating" or "dismiss"
-  std::optional<double> value;     ///< rating: 1 to 5; dismiss: none
-  std::string event_id;            ///< empty: the store makes one
-  int64_t time_ms = 0;             ///< Unix time; 0: now
+  std::string kind;  ///< "rating" or "dismiss"
+  std::optional<double> value;  ///< rating: 1 to 5; dismiss: none
+  std::string event_id;  ///< empty: the store makes one
+  int64_t time_ms = 0;  ///< Unix time; 0: now
 };
 
 struct FeedbackReply {
   std::string event_id;
-  bool duplicate = false;          ///< this event was there already; nothing was written
+  bool duplicate = false;  ///< this event was there already; nothing was written
 };
 
 /// A catalogue item as it is now.
 struct CatalogueEntry {
   std::string id;
-  std::string title;               ///< as people write it
+  std::string title;  ///< as people write it
   std::string catalogue_title;
   std::optional<int> year;
   std::vector<std::string> genres;
   std::map<std::string, std::string> extra;
-  bool learned = false;            ///< has learned factors
-  bool overridden = false;         ///< the store has a row for it
-  int64_t popularity = 0;          ///< ratings it was learned from
+  bool learned = false;  ///< has learned factors
+  bool overridden = false;  ///< the store has a row for it
+  int64_t popularity = 0;  ///< ratings it was learned from
 };
 
 struct RatingRecord {
   std::string item;
   std::string title;
   double value = 0;
-  int64_t time_ms = 0;             ///< 0: learned from, time not kept
+  int64_t time_ms = 0;  ///< 0: learned from, time not kept
 };
 
 struct UserProfile {
   std::string user;
   int64_t num_ratings = 0;
-  std::vector<RatingRecord> ratings;      ///< newest first, at most 50: those of the store, then those learned from
-  std::vector<std::string> likes;         ///< genres
-  std::vector<std::string> dislikes;      ///< genres
-  std::vector<std::string> favourites;    ///< titles as people write them
+  std::vector<RatingRecord> ratings;  ///< newest first, at most 50: those of the store, then those learned from
+  std::vector<std::string> likes;  ///< genres
+  std::vector<std::string> dislikes;  ///< genres
+  std::vector<std::string> favourites;  ///< titles as people write them
 };
 
 class RecommendService {

@@ -117,8 +117,9 @@ bool Scope::leads_to_object(const Token& unit) const {
   if (unit.kind == WordKind::kGenreNoun || unit.kind == WordKind::kLabelNoun || unit.kind == WordKind::kBoth) return true;
   if (is_article(unit)) return true;
   if (unit.kind == WordKind::kSoftNoun) return true;
-  return unit.kind == WordKind::kLight && is_word(unit, {"of", "for", "in", "to", "is", "are", "was", "such", "really", "very much", "so much", "also",
-                                                         "too", "towards", "toward", "lies", "as", "that", "this", "these", "those", "good", "into", "being"});
+  return unit.kind == WordKind::kLight &&
+         is_word(unit, {"of",  "for",     "in",     "to",   "is", "are",  "was",  "such",  "really", "very much", "so much", "also",
+                        "too", "towards", "toward", "lies", "as", "that", "this", "these", "those",  "good",      "into",    "being"});
 }
 
 std::optional<size_t> Scope::object_right(size_t i, WordKind wanted) const {
@@ -133,7 +134,7 @@ std::optional<size_t> Scope::object_right(size_t i, WordKind wanted) const {
       continue;
     }
     if (!leads_to_object(u_[j])) return std::nullopt;
-    if (u_[j].kind == WordKind::kLight && is_word(u_[j], {"as"}) ) return std::nullopt;
+    if (u_[j].kind == WordKind::kLight && is_word(u_[j], {"as"})) return std::nullopt;
   }
   return std::nullopt;
 }
@@ -152,9 +153,10 @@ std::optional<Scope::LeftObject> Scope::object_left(size_t i) const {
   for (size_t j = i; j > 0 && j + 9 > i; --j) {
     const Token& unit = u_[j - 1];
     if (unit.kind == WordKind::kGenre) return LeftObject{run_left(j - 1, true), loose};
-    const bool passable = unit.kind == WordKind::kLight || unit.kind == WordKind::kYou || unit.kind == WordKind::kYour || unit.kind == WordKind::kGenreNoun ||
-                          unit.kind == WordKind::kLabelNoun || unit.kind == WordKind::kThem || unit.kind == WordKind::kYear || unit.kind == WordKind::kNeg ||
-                          unit.kind == WordKind::kSoftNoun || unit.kind == WordKind::kCondition || unit.kind == WordKind::kLikeNoun ||
+    const bool passable = unit.kind == WordKind::kLight || unit.kind == WordKind::kYou || unit.kind == WordKind::kYour ||
+                          unit.kind == WordKind::kGenreNoun || unit.kind == WordKind::kLabelNoun || unit.kind == WordKind::kThem ||
+                          unit.kind == WordKind::kYear || unit.kind == WordKind::kNeg || unit.kind == WordKind::kSoftNoun ||
+                          unit.kind == WordKind::kCondition || unit.kind == WordKind::kLikeNoun ||
                           (unit.kind == WordKind::kPunct && is_word(unit, {"(", ")", "\""}));
     if (is_punct(unit, ",")) {
       if (loose) return std::nullopt;
@@ -170,7 +172,8 @@ bool Scope::you_before(size_t i) const {
   for (size_t j = i; j > 0 && j + 6 > i; --j) {
     const Token& unit = u_[j - 1];
     if (unit.kind == WordKind::kYou || is_word(unit, {"who"}) || unit.kind == WordKind::kYour) return true;
-    if (unit.kind != WordKind::kLight && unit.kind != WordKind::kNeg && unit.kind != WordKind::kBoth && unit.kind != WordKind::kNeutral) return false;
+    if (unit.kind != WordKind::kLight && unit.kind != WordKind::kNeg && unit.kind != WordKind::kBoth && unit.kind != WordKind::kNeutral)
+      return false;
     if (unit.kind == WordKind::kNeutral && !is_word(unit, {"have", "has", "had"})) return false;
   }
   return false;
@@ -181,11 +184,13 @@ bool Scope::your_before(size_t i) const {
   for (size_t j = i; j > 0 && j + 5 > i; --j) {
     const Token& unit = u_[j - 1];
     if (unit.kind == WordKind::kYour) return true;
-    if (unit.kind != WordKind::kLight && unit.kind != WordKind::kCount && unit.kind != WordKind::kBoth && unit.kind != WordKind::kLikeNoun &&
-        unit.kind != WordKind::kOnly && unit.kind != WordKind::kLabelNoun) {
+    if (unit.kind != WordKind::kLight && unit.kind != WordKind::kCount && unit.kind != WordKind::kBoth &&
+        unit.kind != WordKind::kLikeNoun && unit.kind != WordKind::kOnly && unit.kind != WordKind::kLabelNoun) {
       return false;
     }
-    if (unit.kind == WordKind::kLight && !is_word(unit, {"known", "well known", "clear", "stated", "declared", "evident", "obvious", "plain", "usual"})) return false;
+    if (unit.kind == WordKind::kLight &&
+        !is_word(unit, {"known", "well known", "clear", "stated", "declared", "evident", "obvious", "plain", "usual"}))
+      return false;
   }
   return false;
 }

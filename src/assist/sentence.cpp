@@ -11,10 +11,19 @@ namespace {
 /// Plain spelling of the characters that a keyboard lacks; 0 for a letter; nothing for what no sentence needs.
 std::optional<char> plain_mark(char32_t code) {
   switch (code) {
-    case 0x2018: case 0x2019: case 0x02BC: return '\'';
-    case 0x201C: case 0x201D: case 0x00AB: case 0x00BB: return '"';
-    case 0x2010: case 0x2011: return '-';
-    case 0x2012: case 0x2013: case 0x2014: case 0x2015: return ';';  // a dash parts clauses
+    case 0x2018:
+    case 0x2019:
+    case 0x02BC: return '\'';
+    case 0x201C:
+    case 0x201D:
+    case 0x00AB:
+    case 0x00BB: return '"';
+    case 0x2010:
+    case 0x2011: return '-';
+    case 0x2012:
+    case 0x2013:
+    case 0x2014:
+    case 0x2015: return ';';  // a dash parts clauses
     case 0x2026: return '.';
     case 0x00A0: return ' ';
     default: break;
@@ -53,8 +62,8 @@ std::optional<std::string> plain_text(std::string_view text) {
 
 /// Words that keep their 's or s'.
 bool keeps_apostrophe(std::string_view word) {
-  static constexpr std::string_view kWhole[] = {"it's",   "that's", "there's", "here's", "what's", "let's",
-                                                "one's",  "who's",  "he's",    "she's",  "which's"};
+  static constexpr std::string_view kWhole[] = {"it's",  "that's", "there's", "here's", "what's", "let's",
+                                                "one's", "who's",  "he's",    "she's",  "which's"};
   for (const auto whole : kWhole) {
     if (word == whole) return true;
   }

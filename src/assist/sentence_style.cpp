@@ -10,8 +10,9 @@ namespace {
 
 /// Genre words that need a noun behind them: "a war" is no film.
 bool needs_noun(std::string_view word) {
-  static constexpr std::string_view kWords[] = {"war", "action", "crime", "horror", "sci fi", "science fiction", "animation", "animated", "romantic",
-                                                "children 's", "kids", "dramatic", "scary", "funny", "comic", "family"};
+  static constexpr std::string_view kWords[] = {"war",       "action",   "crime",    "horror",      "sci fi", "science fiction",
+                                                "animation", "animated", "romantic", "children 's", "kids",   "dramatic",
+                                                "scary",     "funny",    "comic",    "family"};
   return std::find(std::begin(kWords), std::end(kWords), word) != std::end(kWords);
 }
 
@@ -27,13 +28,16 @@ std::string joined(const Tokens& tokens, size_t at, size_t length) {
   return out;
 }
 
-bool is_year(std::string_view word) { return word.size() == 4 && std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; }); }
+bool is_year(std::string_view word) {
+  return word.size() == 4 && std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
 
 /// "a comedy", "an adventure".
 bool article_fits(std::string_view article, std::string_view word) {
   if (word.empty()) return true;
   const bool vowel = std::string_view("aeio").find(word.front()) != std::string_view::npos && word != "one" && word != "once";
-  return !(article == "a" && vowel) && !(article == "an" && !vowel && word.front() >= 'a' && word.front() <= 'z' && word.front() != 'u' && word.front() != 'h');
+  return !(article == "a" && vowel) &&
+         !(article == "an" && !vowel && word.front() >= 'a' && word.front() <= 'z' && word.front() != 'u' && word.front() != 'h');
 }
 
 /// Genres: none more than twice, and twice only as film and taste; "a war" only before a noun. Years: one. No word twice in a row.
@@ -54,14 +58,16 @@ bool words_read_well(const Tokens& tokens) {
     const size_t next = at + match.length;
     const bool article = at > 0 && (tokens[at - 1].text == "a" || tokens[at - 1].text == "an");
     if (article && needs_noun(joined(tokens, at, match.length))) {
-      const bool ends = next >= tokens.size() || (tokens[next].kind == WordKind::kPunct && tokens[next].text != ",") || tokens[next].text == "from" ||
-                        tokens[next].text == "for" || tokens[next].text == "that" || tokens[next].text == "with" || tokens[next].text == "made";
+      const bool ends = next >= tokens.size() || (tokens[next].kind == WordKind::kPunct && tokens[next].text != ",") ||
+                        tokens[next].text == "from" || tokens[next].text == "for" || tokens[next].text == "that" ||
+                        tokens[next].text == "with" || tokens[next].text == "made";
       if (ends) return false;
     }
     at = next;
   }
   const bool repeats = std::any_of(genres.begin(), genres.end(), [](const auto& entry) { return entry.second > 1; });
-  const bool taste = std::any_of(tokens.begin(), tokens.end(), [](const Token& token) { return token.text == "you" || token.text == "your"; });
+  const bool taste =
+      std::any_of(tokens.begin(), tokens.end(), [](const Token& token) { return token.text == "you" || token.text == "your"; });
   return years <= 1 && (taste || !repeats);
 }
 
@@ -72,7 +78,8 @@ bool reads_well(std::string_view sentence, std::string_view title) {
   std::string_view name = title;  // "When Harry Met Sally..." may lose its marks
   while (name.size() > 1 && std::string_view(".!?").find(name.back()) != std::string_view::npos) name.remove_suffix(1);
   if (count_of(sentence, name) != 1 || count_of(sentence, "(") != count_of(sentence, ")")) return false;
-  for (const std::string_view bad : {" ,", " .", ",,", ", and a film", "Here, is", "film film", "comes from a", "movie movie", "is is", "the the"}) {
+  for (const std::string_view bad :
+       {" ,", " .", ",,", ", and a film", "Here, is", "film film", "comes from a", "movie movie", "is is", "the the"}) {
     if (sentence.find(bad) != std::string_view::npos) return false;
   }
   std::string rest(sentence);

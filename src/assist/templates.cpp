@@ -13,7 +13,8 @@ std::string capitalised(std::string text) {
   return text;
 }
 
-std::string with_liked(const std::string& title, const std::string& year, const std::string& kind, const std::string& liked, uint64_t variant) {
+std::string with_liked(const std::string& title, const std::string& year, const std::string& kind, const std::string& liked,
+                       uint64_t variant) {
   const std::string dated = year.empty() ? title : cat(title, " (", year, ")");
   const std::string from = year.empty() ? title : cat(title, " from ", year);
   switch (variant % 6) {
@@ -44,7 +45,8 @@ std::string template_reason(const ReasonFacts& facts, uint64_t variant) {
   const std::vector<std::string> shared = shared_genres(facts.genres, facts.user_likes);
   const std::string kind = genre_phrase(facts.genres, shared);
   const std::vector<std::string> liked = genre_plurals(shared);
-  const std::string first = liked.empty() ? without_liked(title, year, kind, variant) : with_liked(title, year, kind, join_words(liked), variant);
+  const std::string first =
+      liked.empty() ? without_liked(title, year, kind, variant) : with_liked(title, year, kind, join_words(liked), variant);
   if (check_reason(facts, first).accepted()) return first;
   // A title whose letters the check cannot read, or genres with words it lacks: the plainest sentence there is.
   return year.empty() ? cat(title, " is the suggestion.") : cat(title, " came out in ", year, ".");

@@ -15,12 +15,12 @@ bool is_article(std::string_view word) { return word == "the" || word == "a" || 
 
 /// Small words may be written either way in a title.
 bool needs_capital(const std::string& word) {
-  static constexpr std::string_view kSmall[] = {"the", "a",  "an", "of",  "and", "or",   "in",   "on",   "at",   "to", "for", "by", "with",
-                                                "from", "over", "under", "into", "de", "la", "le", "du", "des", "un", "une", "et", "der", "die",
-                                                "das", "my", "is", "it", "me", "as", "'s", "your", "that", "be", "are", "up", "out", "off", "do",
-                                                "you", "we", "he", "she", "i", "not", "no", "so", "but", "if", "than", "vs", "via", "per"};
-  return std::find(std::begin(kSmall), std::end(kSmall), word) == std::end(kSmall) &&
-         !(word[0] >= '0' && word[0] <= '9') && (static_cast<unsigned char>(word[0]) < 0x80);
+  static constexpr std::string_view kSmall[] = {
+      "the", "a",   "an",  "of", "and", "or", "in",  "on",  "at",  "to",  "for", "by", "with", "from", "over", "under", "into", "de", "la",
+      "le",  "du",  "des", "un", "une", "et", "der", "die", "das", "my",  "is",  "it", "me",   "as",   "'s",   "your",  "that", "be", "are",
+      "up",  "out", "off", "do", "you", "we", "he",  "she", "i",   "not", "no",  "so", "but",  "if",   "than", "vs",    "via",  "per"};
+  return std::find(std::begin(kSmall), std::end(kSmall), word) == std::end(kSmall) && !(word[0] >= '0' && word[0] <= '9') &&
+         (static_cast<unsigned char>(word[0]) < 0x80);
 }
 
 constexpr std::string_view kTitleSymbols = "*$%#@+=[]{}<>_~^|\\`";
@@ -146,7 +146,8 @@ size_t match_other(const Tokens& tokens, size_t at, const TitleIndex& index) {
     if (length == 0) continue;
     const char initial = words[0].text[0];
     const bool number = initial >= '0' && initial <= '9';  // a year rather: mark_years looks at it
-    if (words.size() == 1 && (number || tokens[at].sentence_start || match_genre_word(tokens, at).length > 0 || words[0].text == "i")) continue;
+    if (words.size() == 1 && (number || tokens[at].sentence_start || match_genre_word(tokens, at).length > 0 || words[0].text == "i"))
+      continue;
     best = std::max(best, length);
   }
   return best;
@@ -168,8 +169,10 @@ Verdict mark_own(Tokens& tokens, const ReasonFacts& facts, const TitleIndex* ind
   for (size_t i = 0; i < tokens.size(); ++i) {
     const size_t length = match_any(tokens, i, forms);
     if (length == 0) continue;
-    if (index != nullptr && match_other(tokens, i, *index) > length) return {ReasonFault::kOtherItem, "a longer title that begins like the item's"};
-    const bool article_before = i > 0 && tokens[i - 1].kind == WordKind::kUnknown && is_article(tokens[i - 1].text) && !singles_out(tokens, i, length);
+    if (index != nullptr && match_other(tokens, i, *index) > length)
+      return {ReasonFault::kOtherItem, "a longer title that begins like the item's"};
+    const bool article_before =
+        i > 0 && tokens[i - 1].kind == WordKind::kUnknown && is_article(tokens[i - 1].text) && !singles_out(tokens, i, length);
     const bool number_after = i + length < tokens.size() && tokens[i + length].kind == WordKind::kUnknown &&
                               tokens[i + length].text.size() < 3 && tokens[i + length].text[0] >= '0' && tokens[i + length].text[0] <= '9';
     if (article_before || number_after) {
@@ -180,7 +183,8 @@ Verdict mark_own(Tokens& tokens, const ReasonFacts& facts, const TitleIndex* ind
     i += length - 1;
     // A mark that belongs to the title ("Shall We Dance?") ends no sentence.
     const size_t after = i + 1;
-    if (after < tokens.size() && (is_punct(tokens[after], "?") || is_punct(tokens[after], "!")) && facts.title.find(tokens[after].text) != std::string::npos) {
+    if (after < tokens.size() && (is_punct(tokens[after], "?") || is_punct(tokens[after], "!")) &&
+        facts.title.find(tokens[after].text) != std::string::npos) {
       tokens[after].kind = WordKind::kTitle;
     }
   }

@@ -15,9 +15,10 @@ struct Span {
 };
 
 constexpr std::array<std::string_view, 8> kTens = {"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"};
-constexpr std::array<std::string_view, 8> kDecades = {"twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties"};
-constexpr std::array<std::string_view, 20> kUnits = {"zero", "one",    "two",    "three",    "four",     "five",    "six",
-                                                     "seven", "eight",  "nine",   "ten",      "eleven",   "twelve",  "thirteen",
+constexpr std::array<std::string_view, 8> kDecades = {"twenties", "thirties",  "forties",  "fifties",
+                                                      "sixties",  "seventies", "eighties", "nineties"};
+constexpr std::array<std::string_view, 20> kUnits = {"zero",     "one",     "two",     "three",     "four",     "five",    "six",
+                                                     "seven",    "eight",   "nine",    "ten",       "eleven",   "twelve",  "thirteen",
                                                      "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
 
 template <size_t N>
@@ -170,7 +171,8 @@ size_t narrow(const Tokens& tokens, size_t at, Span& span) {
     span = previous == "first" ? Span{span.first, span.first + 4, span.length} : Span{span.first + 5, span.last, span.length};
     return before - 1;
   }
-  if (is_one_of(word, {"before", "pre"}) || (word == "than" && is_one_of(previous, {"older", "earlier"})) || (word == "to" && previous == "prior")) {
+  if (is_one_of(word, {"before", "pre"}) || (word == "than" && is_one_of(previous, {"older", "earlier"})) ||
+      (word == "to" && previous == "prior")) {
     span = {0, span.first - 1, span.length};
     return word == "than" || word == "to" ? before - 1 : before;
   }

@@ -17,7 +17,8 @@ struct EvalReasonsOptions {
   std::string file;
 
   void describe(OptionList& list) {
-    list.add("file", file, "Labelled sentences, one JSON object a line: title, year, genres, user_likes, user_dislikes, sentence, grounded, fault.")
+    list.add("file", file,
+             "Labelled sentences, one JSON object a line: title, year, genres, user_likes, user_dislikes, sentence, grounded, fault.")
         .positional()
         .required();
   }
@@ -58,7 +59,8 @@ std::vector<Row> read_rows(const std::string& path) {
     try {
       rows.push_back(read_row(Json::parse(line)));
     } catch (const nlohmann::json::exception& error) {
-      fail(ErrorCode::kCorruptData, "[eval reasons] ", path, ", line ", line_number, ": expected one labelled sentence, found ", error.what());
+      fail(ErrorCode::kCorruptData, "[eval reasons] ", path, ", line ", line_number, ": expected one labelled sentence, found ",
+           error.what());
     }
   }
   return rows;
@@ -119,8 +121,9 @@ int eval_reasons(const CommandContext& context, const EvalReasonsOptions& option
     context.print(summary.dump());
     return 0;
   }
-  context.print(cat(summary["ungrounded_accepted"].get<int64_t>(), " of ", summary["ungrounded"].get<int64_t>(), " ungrounded sentences accepted, ",
-                    summary["grounded_rejected"].get<int64_t>(), " of ", summary["grounded"].get<int64_t>(), " grounded ones rejected"));
+  context.print(cat(summary["ungrounded_accepted"].get<int64_t>(), " of ", summary["ungrounded"].get<int64_t>(),
+                    " ungrounded sentences accepted, ", summary["grounded_rejected"].get<int64_t>(), " of ",
+                    summary["grounded"].get<int64_t>(), " grounded ones rejected"));
   for (const auto& [fault, count] : summary["per_fault"].items()) {
     context.print(cat("  ", fault, ": ", count["accepted"].get<int64_t>(), " of ", count["rows"].get<int64_t>(), " accepted"));
   }

@@ -34,7 +34,8 @@ TEST(ReasonPrompt, StatesTheFactsOnly) {
   ReasonFacts other = fargo();
   other.user_likes = {"Western"};
   other.year = std::nullopt;
-  EXPECT_TRUE(Explainer::prompt(other).ends_with("Film: Fargo\nYear: unknown\nKind: a crime drama and thriller\nSentence:")) << Explainer::prompt(other);
+  EXPECT_TRUE(Explainer::prompt(other).ends_with("Film: Fargo\nYear: unknown\nKind: a crime drama and thriller\nSentence:"))
+      << Explainer::prompt(other);
   other.genres = {};
   EXPECT_TRUE(Explainer::prompt(other).ends_with("Kind: a film\nSentence:"));
 }
@@ -50,13 +51,23 @@ TEST(ReasonPrompt, ExamplesPassTheCheck) {
       };
       ReasonFacts facts = {field("Film: "), std::stoi(field("Year: ")), {}, {}, {}, {}};
       const std::string kind = field("Kind: ");
-      for (const auto& [word, genre] : std::vector<std::pair<std::string, std::string>>{
-               {"mystery", "Mystery"}, {"thriller", "Thriller"}, {"romantic", "Romance"}, {"musical", "Musical"}, {"comedy", "Comedy"}, {"animated", "Animation"},
-               {"sci-fi", "Sci-Fi"}, {"adventure", "Adventure"}, {"western", "Western"}, {"war", "War"}, {"drama", "Drama"}, {"documentary", "Documentary"}}) {
+      for (const auto& [word, genre] : std::vector<std::pair<std::string, std::string>>{{"mystery", "Mystery"},
+                                                                                        {"thriller", "Thriller"},
+                                                                                        {"romantic", "Romance"},
+                                                                                        {"musical", "Musical"},
+                                                                                        {"comedy", "Comedy"},
+                                                                                        {"animated", "Animation"},
+                                                                                        {"sci-fi", "Sci-Fi"},
+                                                                                        {"adventure", "Adventure"},
+                                                                                        {"western", "Western"},
+                                                                                        {"war", "War"},
+                                                                                        {"drama", "Drama"},
+                                                                                        {"documentary", "Documentary"}}) {
         if (kind.find(word) != std::string::npos) facts.genres.push_back(genre);
       }
       if (with_taste) facts.user_likes = facts.genres;
-      EXPECT_TRUE(check_reason(facts, field("Sentence: ")).accepted()) << field("Sentence: ") << check_reason(facts, field("Sentence: ")).detail;
+      EXPECT_TRUE(check_reason(facts, field("Sentence: ")).accepted())
+          << field("Sentence: ") << check_reason(facts, field("Sentence: ")).detail;
       EXPECT_TRUE(reads_well(field("Sentence: "), facts.title)) << field("Sentence: ");
       ++examples;
     }
@@ -80,7 +91,11 @@ TEST(ReasonPrompt, CatalogueTextCannotBreakOut) {
 
 TEST(ReasonPrompt, PlainLine) {
   EXPECT_EQ(plain_line(" a\tb\n\nc ", 100), "a b c");
-  EXPECT_EQ(plain_line("a\xff" "b", 100), "a\xEF\xBF\xBD" "b");
+  EXPECT_EQ(plain_line("a\xff"
+                       "b",
+                       100),
+            "a\xEF\xBF\xBD"
+            "b");
   EXPECT_EQ(plain_line("Amélie", 4), "Am\xC3\xA9");
   EXPECT_EQ(plain_line("Amélie", 3), "Am");
   EXPECT_EQ(plain_line("", 10), "");
@@ -123,7 +138,8 @@ TEST(ReasonText, ReadsWell) {
   EXPECT_TRUE(reads_well("Fargo is a crime drama, and you like dramas.", "Fargo"));
   EXPECT_TRUE(reads_well("When Harry Met Sally is a romantic comedy.", "When Harry Met Sally..."));
   EXPECT_FALSE(reads_well("Fargo is a a crime film (1996.", "Fargo"));
-  EXPECT_EQ(sentence_shape("Fargo is a crime drama from 1996.", "Fargo", {"Crime", "Drama"}), sentence_shape("Ran is a war drama from 1985.", "Ran", {"War", "Drama"}));
+  EXPECT_EQ(sentence_shape("Fargo is a crime drama from 1996.", "Fargo", {"Crime", "Drama"}),
+            sentence_shape("Ran is a war drama from 1985.", "Ran", {"War", "Drama"}));
 }
 
 TEST(ReasonTemplate, PassesTheCheckForAWholeCatalogue) {
@@ -131,8 +147,9 @@ TEST(ReasonTemplate, PassesTheCheckForAWholeCatalogue) {
   options.num_users = 50;
   options.num_ratings = 2000;
   const data::Dataset dataset = data::generate_dataset(options).dataset;
-  const std::vector<std::string> genres = {"Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy", "Film-Noir",
-                                           "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"};
+  const std::vector<std::string> genres = {"Action",      "Adventure", "Animation", "Children's", "Comedy", "Crime",
+                                           "Documentary", "Drama",     "Fantasy",   "Film-Noir",  "Horror", "Musical",
+                                           "Mystery",     "Romance",   "Sci-Fi",    "Thriller",   "War",    "Western"};
   size_t variant = 0;
   for (const data::ItemInfo& info : dataset.item_info) {
     ReasonFacts facts;
@@ -172,7 +189,9 @@ TEST(Explainer, RandomModelFallsBackToTemplatesDeterministically) {
   ExplainCallbacks callbacks;
   callbacks.on_delta = [&](std::string_view, std::string_view text) { deltas += text.empty() ? 0 : 1; };
   callbacks.on_final = [&](const Reason& reason) { order.push_back(reason.item); };
-  callbacks.on_candidate = [&](std::string_view item, std::string_view text, const Verdict&, bool) { drawn.push_back(std::string(item) + std::string(text)); };
+  callbacks.on_candidate = [&](std::string_view item, std::string_view text, const Verdict&, bool) {
+    drawn.push_back(std::string(item) + std::string(text));
+  };
   const auto reasons = explainer.explain(requests, 11, nullptr, callbacks);
   ASSERT_EQ(reasons.size(), 6u);
   for (size_t i = 0; i < reasons.size(); ++i) {
@@ -184,7 +203,9 @@ TEST(Explainer, RandomModelFallsBackToTemplatesDeterministically) {
   }
   EXPECT_GT(deltas, 0);
   std::vector<std::string> again;
-  callbacks.on_candidate = [&](std::string_view item, std::string_view text, const Verdict&, bool) { again.push_back(std::string(item) + std::string(text)); };
+  callbacks.on_candidate = [&](std::string_view item, std::string_view text, const Verdict&, bool) {
+    again.push_back(std::string(item) + std::string(text));
+  };
   const auto repeated = explainer.explain(requests, 11, nullptr, callbacks);
   for (size_t i = 0; i < reasons.size(); ++i) EXPECT_EQ(reasons[i].text, repeated[i].text);
   std::sort(drawn.begin(), drawn.end());

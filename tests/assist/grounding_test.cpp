@@ -13,7 +13,8 @@
 namespace attune::assist {
 namespace {
 
-ReasonFacts facts(std::string title, int year, std::vector<std::string> genres, std::vector<std::string> likes = {}, std::vector<std::string> dislikes = {}) {
+ReasonFacts facts(std::string title, int year, std::vector<std::string> genres, std::vector<std::string> likes = {},
+                  std::vector<std::string> dislikes = {}) {
   return {std::move(title), year, std::move(genres), std::move(likes), std::move(dislikes), {}};
 }
 
@@ -33,7 +34,8 @@ TEST(GroundingTable, NoUngroundedSentencePasses) {
     ++counts[row.label];
     EXPECT_FALSE(check_reason(row.facts, row.sentence).accepted()) << row.label << ": " << row.sentence;
   }
-  for (const char* fault : {"wrong_year", "wrong_genre", "wrong_title", "invented_person", "invented_plot", "invented_award", "contradicts_taste", "other_item"}) {
+  for (const char* fault : {"wrong_year", "wrong_genre", "wrong_title", "invented_person", "invented_plot", "invented_award",
+                            "contradicts_taste", "other_item"}) {
     EXPECT_GE(counts[fault], 15) << fault;
   }
 }
@@ -60,7 +62,8 @@ TEST(GroundingTable, AcceptedSentencesDependOnTheirFacts) {
       EXPECT_FALSE(check_reason(changed, row.sentence).accepted()) << "year: " << row.sentence;
       ++checked;
     }
-    if (row.sentence.find("nties") != std::string::npos || row.sentence.find("rties") != std::string::npos || row.sentence.find("fties") != std::string::npos) {
+    if (row.sentence.find("nties") != std::string::npos || row.sentence.find("rties") != std::string::npos ||
+        row.sentence.find("fties") != std::string::npos) {
       changed = row.facts;
       changed.year = *row.facts.year + 10;
       EXPECT_FALSE(check_reason(changed, row.sentence).accepted()) << "decade: " << row.sentence;
@@ -71,8 +74,9 @@ TEST(GroundingTable, AcceptedSentencesDependOnTheirFacts) {
 }
 
 TEST(GroundingTable, NamedGenresMustBeTheItems) {
-  const std::map<std::string, std::string> word = {{"Crime", "crime"}, {"Drama", "drama"}, {"Comedy", "comedy"}, {"War", "war "}, {"Western", "western"},
-                                                   {"Sci-Fi", "sci-fi"}, {"Horror", "horror"}, {"Musical", "musical"}, {"Mystery", "mystery"}};
+  const std::map<std::string, std::string> word = {{"Crime", "crime"},   {"Drama", "drama"},     {"Comedy", "comedy"},
+                                                   {"War", "war "},      {"Western", "western"}, {"Sci-Fi", "sci-fi"},
+                                                   {"Horror", "horror"}, {"Musical", "musical"}, {"Mystery", "mystery"}};
   size_t checked = 0;
   for (const Labelled& row : read_labelled("grounded.txt", false)) {
     if (!check_reason(row.facts, row.sentence).accepted()) continue;
@@ -88,7 +92,8 @@ TEST(GroundingTable, NamedGenresMustBeTheItems) {
 
 TEST(GroundingTable, EvaluationSet) {
   const char* shared = std::getenv("ATTUNE_SHARED_DATA");
-  const std::string path = std::string(shared != nullptr ? shared : std::string(ATTUNE_SOURCE_DIR) + "/../shared/data") + "/../eval/reasons.jsonl";
+  const std::string path =
+      std::string(shared != nullptr ? shared : std::string(ATTUNE_SOURCE_DIR) + "/../shared/data") + "/../eval/reasons.jsonl";
   std::ifstream in(path);
   if (!in) GTEST_SKIP() << "no " << path;
   int grounded = 0;
@@ -115,7 +120,8 @@ TEST(Grounding, TitlesInTheirNaturalForms) {
   EXPECT_FAULT(kWrongTitle, third, "The third man is a mystery.");
   const auto kitchen = facts("M*A*S*H", 1970, {"Comedy", "War"});
   EXPECT_ACCEPTED(kitchen, "M*A*S*H is a war comedy.");
-  EXPECT_ACCEPTED(facts("City of Lost Children, The (Cité des enfants perdus, La)", 1995, {"Sci-Fi"}), "La Cité des enfants perdus is sci-fi from 1995.");
+  EXPECT_ACCEPTED(facts("City of Lost Children, The (Cité des enfants perdus, La)", 1995, {"Sci-Fi"}),
+                  "La Cité des enfants perdus is sci-fi from 1995.");
   EXPECT_ACCEPTED(facts("Amélie (2001)", 2001, {"Romance"}), "Amelie is a romance.");
   EXPECT_ACCEPTED(facts("Schindler's List", 1993, {"Drama"}), "Schindler’s List is a drama — from 1993.");
   EXPECT_ACCEPTED(facts("When Harry Met Sally...", 1989, {"Comedy"}), "When Harry Met Sally... is a comedy.");
@@ -126,7 +132,8 @@ TEST(Grounding, TitlesInTheirNaturalForms) {
 }
 
 TEST(Grounding, OtherTitlesOfTheCatalogue) {
-  const TitleIndex index({"Fargo", "Heat", "Only You", "Contact", "War, The", "Free Willy 2: The Adventure Home", "Free Willy", "Die Hard", "Die Hard: With a Vengeance"},
+  const TitleIndex index({"Fargo", "Heat", "Only You", "Contact", "War, The", "Free Willy 2: The Adventure Home", "Free Willy", "Die Hard",
+                          "Die Hard: With a Vengeance"},
                          true);
   const auto fargo = facts("Fargo", 1996, {"Crime", "War"}, {"Crime"});
   EXPECT_FAULT(kOtherItem, fargo, "Fargo is a crime film, and so is Only You.", &index);
@@ -170,12 +177,13 @@ TEST(Grounding, NoYearMeansNoYearClaim) {
 
 TEST(Grounding, YearsInEveryWording) {
   const auto f = facts("M", 1994, {"Drama"});
-  for (const char* good : {"1994", "'94", "the nineties", "the 1990s", "the 90s", "the '90s", "the mid-nineties", "nineteen ninety-four", "the twentieth century",
-                           "the first half of the nineties", "the middle of the 1990s", "the year 1994"}) {
+  for (const char* good : {"1994", "'94", "the nineties", "the 1990s", "the 90s", "the '90s", "the mid-nineties", "nineteen ninety-four",
+                           "the twentieth century", "the first half of the nineties", "the middle of the 1990s", "the year 1994"}) {
     EXPECT_ACCEPTED(f, std::string("M is a drama from ") + good + ".");
   }
-  for (const char* bad : {"1995", "'95", "94", "the eighties", "the 1890s", "the 80s", "the late nineties", "the end of the nineties", "nineteen ninety-five", "the 1900s",
-                          "the second half of the nineties", "1994 or 1995", "199", "19940", "the year 2000", "MCMXCIV", "the nineteenth century"}) {
+  for (const char* bad : {"1995", "'95", "94", "the eighties", "the 1890s", "the 80s", "the late nineties", "the end of the nineties",
+                          "nineteen ninety-five", "the 1900s", "the second half of the nineties", "1994 or 1995", "199", "19940",
+                          "the year 2000", "MCMXCIV", "the nineteenth century"}) {
     EXPECT_FALSE(check_reason(f, std::string("M is a drama from ") + bad + ".").accepted()) << bad;
   }
   EXPECT_ACCEPTED(f, "M is a drama made before 2000.");
@@ -199,8 +207,9 @@ TEST(Grounding, FormIsRefused) {
 
 /// Random bytes, random words: nothing breaks, and nothing that lacks the title passes.
 TEST(Grounding, RandomTextIsHandled) {
-  const std::vector<std::string> words = {"Fargo", "is", "a", "crime", "film", "from", "1996", "you", "like", "both", "not", "no", "none", ",", ".", "two",
-                                          "genres", "of", "your", "favourite", "only", "the", "'s", "(", ")", "western", "and", "but", "avoid", "if", "it"};
+  const std::vector<std::string> words = {"Fargo", "is",   "a", "crime",   "film", "from",   "1996",  "you",  "like",      "both", "not",
+                                          "no",    "none", ",", ".",       "two",  "genres", "of",    "your", "favourite", "only", "the",
+                                          "'s",    "(",    ")", "western", "and",  "but",    "avoid", "if",   "it"};
   const auto f = facts("Fargo", 1996, {"Crime"}, {"Crime"}, {"War"});
   const auto empty = facts("", 1996, {});
   Rng rng(7, "random sentences");

@@ -84,13 +84,16 @@ ErrorCode code_of(const std::function<void()>& body) {
   return ErrorCode::kInternal;
 }
 
-bool contains(const std::vector<std::string>& list, const std::string& value) { return std::find(list.begin(), list.end(), value) != list.end(); }
+bool contains(const std::vector<std::string>& list, const std::string& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
 
 TEST_F(ServiceTest, KnownUserGetsWhatTheModelRanks) {
   people::RecommendOptions options;
   options.k = 7;
   std::vector<std::string> expected;
-  for (const auto& hit : recommender()->recommend(*recommender()->users().find(known()), options)) expected.push_back(recommender()->items().key(hit.item));
+  for (const auto& hit : recommender()->recommend(*recommender()->users().find(known()), options))
+    expected.push_back(recommender()->items().key(hit.item));
   EXPECT_EQ(ids(known(), 7), expected);
   const RecommendReply reply = service_->recommend({known(), 3, false, true, 0});
   EXPECT_EQ(reply.model, recommender()->version());
