@@ -101,12 +101,13 @@ std::span<const float> AlsModel::item_row(ItemIndex item) const {
 
 UserVector AlsModel::known_user(UserIndex user) const {
   const auto row = user_row(user);
-  return {{row.begin(), row.end()}, state_->parameters.user_bias[user.value], 1};
+  return {{row.begin(), row.end()}, state_->parameters.user_bias[user.value], 1, 1};
 }
 
 UserVector AlsModel::fold_in(std::span<const RatedItem> ratings) const {
   const auto encoded = state_->encode(ratings);
-  UserVector out{std::vector<float>(static_cast<size_t>(rank())), encoded.bias, static_cast<int>(ratings.size())};
+  UserVector out{std::vector<float>(static_cast<size_t>(rank())), encoded.bias, static_cast<int>(ratings.size()), 0};
+  for (const AlsEntry& entry : encoded.entries) out.num_liked += entry.target > 0 ? 1 : 0;
   AlsRowSolver solver(state_->parameters.options, state_->parameters.item_factors, state_->gram);
   solver.solve(encoded.entries, encoded.ridge, out.p);
   return out;

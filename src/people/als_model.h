@@ -32,6 +32,7 @@ struct UserVector {
   std::vector<float> p;  ///< [d]
   float bias = 0;
   int num_ratings = 0;   ///< that the solve used; 0 = nothing is known, p is zero
+  int num_liked = 0;     ///< of these with a target above 0 (target "liked": what pulls towards items rather than away)
 };
 
 struct AlsParameters {
@@ -58,7 +59,7 @@ class AlsModel {
   std::span<const float> user_row(UserIndex user) const;
   std::span<const float> item_row(ItemIndex item) const;
 
-  /// The user vector of the training run.
+  /// The user vector of the training run. Its counts are 1: how many ratings there were is not kept here.
   UserVector known_user(UserIndex user) const;
   /// The exact row update for these ratings with item factors held fixed: for a user's training ratings it gives the training run's vector
   /// bit for bit. Item rows must be distinct and inside: kInvalidArgument. O(|ratings| d^2 + d^3).

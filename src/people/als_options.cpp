@@ -52,7 +52,8 @@ void ranking(AlsOptions& o) {
   o.kappa = "count_and_unobserved";
   o.weight = 1;
   o.low_weight = 1;
-  o.low_target = 0.5;
+  o.low_target = 0.8;
+  o.low_slope = 0.45;
   o.sweeps = 12;
   o.init_sd = 0;
 }
@@ -74,7 +75,7 @@ const Registry<Preset>& presets() {
 void AlsOptions::describe(OptionList& list) {
   list.add("target", target,
            "What p . q learns: residual = rating - mean - user and item bias; centred = rating - mean; rating = the rating itself; "
-           "liked = 1 for ratings of at least liked_threshold, low_target for the others.")
+           "liked = 1 for ratings of at least liked_threshold, less for the others (low_target, low_slope).")
       .choices({"residual", "centred", "rating", "liked"});
   list.add("rank", rank, "Dimension d of the factors.").range(1, 1024);
   list.add("lambda", lambda, "L2 regularisation.").range(1e-9, 1e9);
@@ -85,7 +86,10 @@ void AlsOptions::describe(OptionList& list) {
       .choices({"one", "count", "count_and_unobserved"});
   list.add("weight", weight, "Weight of a rating.").range(1e-9, 1e6);
   list.add("low_weight", low_weight, "Weight of a rating below liked_threshold when target is liked.").range(0, 1e6);
-  list.add("low_target", low_target, "Target of a rating below liked_threshold when target is liked.").range(-10, 10);
+  list.add("low_target", low_target,
+           "Target of a rating one unit (a quarter of liked_threshold) below liked_threshold when target is liked.")
+      .range(-1, 1);
+  list.add("low_slope", low_slope, "How much the target falls for each further unit below, down to -1.").range(0, 10);
   list.add("liked_threshold", liked_threshold, "Ratings of at least this count as liked.").range(-1e6, 1e6);
   list.add("user_damping", user_damping, "Pseudo ratings that pull a user's bias to 0.").range(0, 1e6);
   list.add("item_damping", item_damping, "Pseudo ratings that pull an item's bias to 0.").range(0, 1e6);

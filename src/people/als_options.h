@@ -19,6 +19,7 @@ struct AlsOptions {
   double weight = 1;
   double low_weight = 1;
   double low_target = 0;
+  double low_slope = 0;
   double liked_threshold = 4;
   double user_damping = 10;
   double item_damping = 10;

@@ -46,7 +46,9 @@ AlsEntry als_encode(const AlsOptions& options, double mean, double user_bias, do
   AlsEntry out{column, 0, static_cast<float>(options.weight)};
   if (options.target == "liked") {
     const bool liked = rating >= options.liked_threshold;
-    out.target = liked ? 1.0f : static_cast<float>(options.low_target);
+    const double unit = options.liked_threshold > 0 ? options.liked_threshold / 4 : 1;
+    const double low = options.low_target - options.low_slope * std::max(0.0, (options.liked_threshold - rating) / unit - 1);
+    out.target = liked ? 1.0f : static_cast<float>(std::clamp(low, -1.0, 1.0));
     if (!liked) out.weight = static_cast<float>(options.low_weight);
   } else if (options.target == "rating") {
     out.target = static_cast<float>(rating);

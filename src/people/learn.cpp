@@ -30,7 +30,7 @@ std::string number(double value) {
 std::string settings_of(const Candidate& c) {
   const AlsOptions& o = c.options;
   std::string out = cat(c.name, " rank=", o.rank, " lambda=", o.lambda, " w0=", o.w0, " target=", o.target, " sweeps=", o.sweeps);
-  if (o.target == "liked") out += cat(" low_weight=", o.low_weight, " low_target=", o.low_target);
+  if (o.target == "liked") out += cat(" low_weight=", o.low_weight, " low_target=", o.low_target, " low_slope=", o.low_slope);
   if (o.target == "residual") out += o.rank_with_bias ? " with item bias" : " without item bias";
   return out;
 }
@@ -68,9 +68,10 @@ std::vector<Candidate> second_stage(const Candidate& best) {
     c.options.rank = rank;
     out.push_back(c);
   }
-  for (const double low : {0.0, 0.25}) {
+  for (const auto& [low, slope] : {std::pair(0.5, 0.3), std::pair(0.9, 0.5)}) {  // the lowest rating always pushes away: low < 2 slope
     Candidate c = best;
     c.options.low_target = low;
+    c.options.low_slope = slope;
     out.push_back(c);
   }
   return out;

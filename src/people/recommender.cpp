@@ -137,6 +137,10 @@ const std::string& Recommender::version() const noexcept { return state_->versio
 const std::vector<std::string>& Recommender::genres() const noexcept { return state_->genres; }
 std::span<const double> Recommender::genre_share() const noexcept { return state_->genre_share; }
 
+bool RecommenderState::needs_popularity(const UserVector& user) const {
+  return user.num_ratings == 0 || (model.parameters().options.target == "liked" && user.num_liked == 0);
+}
+
 size_t RecommenderState::place(ItemIndex item) const {
   check(item.value >= 0 && item.value < items.size(), ErrorCode::kInvalidArgument, "[recommender] item row ", item.value, " of ",
         items.size());
@@ -188,12 +192,10 @@ std::vector<ScoredItem> Recommender::recommend(const UserVector& user, std::span
   check(options.k >= 1 && options.k <= 100000, ErrorCode::kInvalidArgument, "[recommend] k is ", options.k, ", expected 1 to 100000");
   const auto n = static_cast<size_t>(items().size());
   std::vector<float> scores(n);
-  const bool unknown = std::all_of(user.p.begin(), user.p.end(), [](float x) { return x == 0; });
-  if (unknown) {
+  state_->model.scores(user, scores);
+  if (state_->needs_popularity(user)) {
     const auto num_users = static_cast<float>(users().size());
-    for (size_t i = 0; i < n; ++i) scores[i] = static_cast<float>(state_->popularity[i]) / num_users;
-  } else {
-    state_->model.scores(user, scores);
+    for (size_t i = 0; i < n; ++i) scores[i] += static_cast<float>(state_->popularity[i]) / num_users;
   }
   std::vector<uint8_t> excluded(n, 0);
   if (options.exclude_rated) {

@@ -83,7 +83,8 @@ class Recommender {
 
   /// The user's vector from all ratings in one solve (well under 5 ms at rank 64 and 1,000 ratings).
   UserVector fold_in(std::span<const RatedItem> ratings) const;
-  /// Best items first; equal scores by catalogue order. Without any usable rating: by popularity, score = share of users who rated it.
+  /// Best items first; equal scores by catalogue order. A user without ratings, or (target "liked") with low
+  /// ones only, has said nothing to go by: the share of users who rated the item is added to the score, so popular items lead.
   std::vector<ScoredItem> recommend(std::span<const RatedItem> ratings, const RecommendOptions& options = {}) const;
   std::vector<ScoredItem> recommend(UserIndex user, const RecommendOptions& options = {}) const;
   /// With a vector that was folded in before (a cache): `ratings` only serve exclusion.

@@ -34,6 +34,8 @@ struct RecommenderState {
 
   /// Fills the six fields above from `ratings`.
   void count_ratings();
+  /// Whether nothing that the user rated says what to recommend.
+  bool needs_popularity(const UserVector& user) const;
   /// Index into item arrays; kInvalidArgument if outside.
   size_t place(ItemIndex item) const;
 };

@@ -9,8 +9,14 @@
 namespace attune::people {
 namespace {
 
-/// Half way between the user's own mean rating and the middle of the scale as rated: a user who gives only high ratings still likes most.
-double midpoint(const Recommender& recommender, std::span<const RatedItem> ratings) {
+struct Middle {
+  double liked;     ///< from here on a rating is a like
+  double disliked;  ///< below it is a dislike
+};
+
+/// Likes: half way between the user's own mean rating and the mean of what others gave to the same items, so a user who gives only high
+/// ratings still likes them. Dislikes are also below what others gave: a 4 among 5s is none.
+Middle middle_of(const Recommender& recommender, std::span<const RatedItem> ratings) {
   double own = 0;
   double usual = 0;
   for (const auto& r : ratings) {
@@ -18,7 +24,8 @@ double midpoint(const Recommender& recommender, std::span<const RatedItem> ratin
     usual += recommender.mean_rating(r.item);
   }
   const auto n = static_cast<double>(ratings.size());
-  return 0.5 * (own / n + usual / n);
+  const double liked = 0.5 * (own / n + usual / n);
+  return {liked, std::min(liked, usual / n)};
 }
 
 struct Side {
@@ -36,13 +43,12 @@ struct Side {
   }
 };
 
-std::vector<GenreTaste> strongest(const Recommender& recommender, const Side& side, const Side& other, int least_count,
-                                  const TasteOptions& options) {
+std::vector<GenreTaste> strongest(const Recommender& recommender, const Side& side, const Side& other, const TasteOptions& options) {
   std::vector<GenreTaste> out;
   for (size_t g = 0; g < recommender.genres().size(); ++g) {
     const std::string& genre = recommender.genres()[g];
     const double base = recommender.genre_share()[g];
-    if (base <= 0 || side.count_of(genre) < least_count) continue;
+    if (base <= 0 || side.count_of(genre) < options.least_count) continue;
     const double lift = side.lift(genre, base, options.pseudo_ratings);
     if (lift < options.least_lift || lift <= other.lift(genre, base, options.pseudo_ratings)) continue;
     out.push_back({genre, lift, side.count_of(genre)});
@@ -84,15 +90,15 @@ Taste taste_of(const Recommender& recommender, std::span<const RatedItem> rating
   if (ratings.empty()) return out;
   Side liked;
   Side disliked;
-  const double middle = midpoint(recommender, ratings);
+  const Middle middle = middle_of(recommender, ratings);
   for (const auto& r : ratings) {
-    Side& side = r.rating >= middle ? liked : disliked;
+    if (r.rating < middle.liked && r.rating >= middle.disliked) continue;
+    Side& side = r.rating >= middle.liked ? liked : disliked;
     ++side.total;
     for (const auto& genre : recommender.item(r.item).genres) ++side.count[genre];
   }
-  const int least_count = ratings.size() < 5 ? 1 : options.least_count;
-  out.likes = strongest(recommender, liked, disliked, least_count, options);
-  out.dislikes = strongest(recommender, disliked, liked, least_count, options);
+  out.likes = strongest(recommender, liked, disliked, options);
+  out.dislikes = strongest(recommender, disliked, liked, options);
   out.favourites = favourites_of(recommender, ratings, options);
   return out;
 }

@@ -1,7 +1,7 @@
 // A user's taste in words: genres liked and disliked more than usual, favourite titles. What explanations are allowed to refer to.
 //
-// Ratings at or above a midpoint are likes, the others dislikes. The midpoint lies half way between the mean of the user's ratings and the mean
-// of what others gave to the same items, so that someone who only rates favourites still likes them. For each genre g and side:
+// Likes are ratings from a midpoint on, which lies half way between the mean of the user's ratings and the mean of what others gave to the
+// same items. Dislikes are ratings below it that are also below what others gave; what lies between says nothing. For each genre g and side:
 //   share_g = (count_g + a * base_g) / (total + a),  lift_g = share_g / base_g
 // base_g = share of the genre among all training ratings, a = 8 pseudo ratings, which pull the lift of a user with few ratings to 1.
 // A genre is liked if its lift among likes >= 1.15 and above its lift among dislikes; disliked the other way round. docs/methods/factorisation.md.
@@ -39,7 +39,7 @@ struct TasteOptions {
   int max_favourites = 5;
   double least_lift = 1.15;
   double pseudo_ratings = 8;
-  int least_count = 2;  ///< a genre needs this many ratings on its side (1 if the user has fewer than 5 ratings)
+  int least_count = 2;  ///< a genre needs this many ratings on its side
   float favourite_rating = 4;  ///< favourites have at least this rating and are at least the user's median
 };
 

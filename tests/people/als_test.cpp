@@ -103,12 +103,13 @@ AlsOptions options_of(const Setting& s, int rank) {
   o.weight = 1.5;
   o.low_weight = 0.4;
   o.low_target = 0.2;
+  o.low_slope = 0.7;  // ratings 3, 2, 1 give 0.2, -0.5, -1 (cut)
   return o;
 }
 
 // Everything below from the definitions, in double.
 double target_of(const AlsOptions& o, const AlsParameters& p, const Interaction& r) {
-  if (o.target == "liked") return r.rating >= 4 ? 1 : o.low_target;
+  if (o.target == "liked") return r.rating >= 4 ? 1 : std::max(-1.0, o.low_target - o.low_slope * std::max(0.0, 3.0 - r.rating));
   if (o.target == "rating") return r.rating;
   if (o.target == "centred") return r.rating - p.mean;
   return r.rating - p.mean - p.user_bias[r.user.value] - p.item_bias[r.item.value];
@@ -369,6 +370,21 @@ TEST(Als, HardCasesStayFinite) {
   }
   o.lambda = 1e-3;
   EXPECT_NO_THROW(fit_als(ratings, 12, 10, o, pool));
+}
+
+TEST(Als, TargetsOfTheLikedScale) {
+  AlsOptions o = als_preset("ranking");
+  const auto target = [&](double rating) { return als_encode(o, 0, 0, 0, 0, rating).target; };
+  EXPECT_EQ(target(5), 1);
+  EXPECT_EQ(target(4), 1);
+  EXPECT_FLOAT_EQ(target(3.5), 0.8f);  // within a unit below: low_target
+  EXPECT_FLOAT_EQ(target(3), 0.8f);
+  EXPECT_FLOAT_EQ(target(2), 0.35f);
+  EXPECT_FLOAT_EQ(target(1), -0.1f);  // the lowest rating pushes away
+  o.liked_threshold = 8;              // a scale of ten: the unit is 2
+  EXPECT_FLOAT_EQ(target(6), 0.8f);
+  EXPECT_FLOAT_EQ(target(2), -0.1f);
+  EXPECT_FLOAT_EQ(target(-100), -1);
 }
 
 TEST(Als, UserWithoutRatingsIsZero) {

@@ -103,6 +103,22 @@ TEST(Recommender, NewUserGetsPopularItems) {
   }
 }
 
+TEST(Recommender, LowRatingsPushAway) {
+  const auto recommender = make();
+  const ItemIndex item(10);
+  const auto user = recommender->fold_in(std::vector<RatedItem>{{item, 1}});
+  EXPECT_EQ(user.num_liked, 0);
+  EXPECT_LT(recommender->model().score(user, item), 0);
+  EXPECT_GT(recommender->model().score(recommender->fold_in(std::vector<RatedItem>{{item, 5}}), item), 0);
+  // Nothing liked: popular items lead, what resembles the disliked one falls behind its popularity.
+  const auto list = recommender->recommend(std::vector<RatedItem>{{item, 1}}, {.k = kItems});
+  for (const auto& scored : list) {
+    const float share = static_cast<float>(recommender->popularity(scored.item)) / kUsers;
+    EXPECT_NEAR(scored.score, share + recommender->model().score(user, scored.item), 1e-6);
+  }
+  EXPECT_EQ(recommender->fold_in(std::vector<RatedItem>{{item, 1}, {ItemIndex(3), 5}}).num_liked, 1);
+}
+
 TEST(Recommender, HistoryOverlaysEvents) {
   const auto recommender = make();
   const auto trained = recommender->training_ratings(UserIndex(1));
@@ -270,6 +286,17 @@ TEST(Taste, FewRatings) {
       taste_of(*recommender, std::vector<RatedItem>{{ItemIndex(3), 5}, {ItemIndex(4), 5}, {ItemIndex(5), 5}, {ItemIndex(6), 5}});
   EXPECT_EQ(names(only_fives.likes), (std::vector<std::string>{"A"}));  // someone who only gives the best mark likes it all the same
   EXPECT_TRUE(only_fives.dislikes.empty());
+}
+
+TEST(Taste, AFourAmongFivesIsNoDislike) {
+  const auto recommender = two_genres();
+  const auto taste =
+      taste_of(*recommender, std::vector<RatedItem>{{ItemIndex(1), 5}, {ItemIndex(2), 5}, {ItemIndex(61), 4.25f}, {ItemIndex(62), 4.25f}});
+  EXPECT_EQ(names(taste.likes), (std::vector<std::string>{"A"}));
+  EXPECT_TRUE(taste.dislikes.empty());
+  const auto worse =
+      taste_of(*recommender, std::vector<RatedItem>{{ItemIndex(1), 5}, {ItemIndex(2), 5}, {ItemIndex(61), 3}, {ItemIndex(62), 3}});
+  EXPECT_EQ(names(worse.dislikes), (std::vector<std::string>{"B"}));
 }
 
 TEST(Taste, MixedTasteSaysNothing) {
