@@ -1,6 +1,6 @@
 // A made-up data set of MovieLens 100K's shape, for tests and for machines where no data may be fetched.
 //
-// Planted structure: user and item factors [rank] ~ N(0, I / rank); affinity a_ui = sqrt(rank) u . v, about standard normal. A user with n_u
+// Planted structure: user and item factors [rank] ~ N(0, I / rank); affinity a_ui = sqrt(rank) u . v, about normal. A user with n_u
 // ratings rates the n_u items with the largest log popularity + 1.2 a_ui + Gumbel noise (a multinomial-logit choice without replacement);
 // rating = 3.5 + 0.5 quality_i + 0.4 leniency_u + 0.8 a_ui + 0.7 noise, rounded, 1 to 5. Popularity has a long tail (rank^-0.9 with an
 // offset), counts a user a log-normal one of at least 20. Genres are the directions an item's factors point to. Titles are invented.

@@ -1,7 +1,8 @@
 // Weighted alternating least squares on explicit ratings, exact row updates by Cholesky.
 //
 // Loss (docs/methods/factorisation.md, eq. 1):
-//   sum_{(u,i) in R} w_ui (t_ui - p_u . q_i)^2 + w0 sum_{(u,i) not in R} (p_u . q_i)^2 + lambda (sum_u kappa_u |p_u|^2 + sum_i kappa_i |q_i|^2)
+//   sum_{(u,i) in R} w_ui (t_ui - p_u . q_i)^2 + w0 sum_{(u,i) not in R} (p_u . q_i)^2
+//     + lambda (sum_u kappa_u |p_u|^2 + sum_i kappa_i |q_i|^2)
 // Row update (eq. 2): A_u = w0 Q'Q + sum_{i in R_u} (w_ui - w0) q_i q_i' + lambda kappa_u I,  b_u = sum w_ui t_ui q_i,  p_u = A_u^-1 b_u.
 // Every half step minimises the loss over its side, so the loss never rises (verified). Rows are independent: results do not depend on the
 // number of threads, bit for bit. Arithmetic: float rows and Gram matrices, loss in double; `double_precision` solves in double. A row

@@ -36,7 +36,8 @@ struct ItemKnnOptions {
   double threshold = 0;    ///< ratings of at least this count
 };
 
-/// Binary cosine over users with shrinkage: s_ij = c_ij / (sqrt(n_i n_j) + shrinkage), c_ij users of both (docs/methods/factorisation.md, eq. 6).
+/// Binary cosine over users with shrinkage: s_ij = c_ij / (sqrt(n_i n_j) + shrinkage), c_ij = users of both
+/// (docs/methods/factorisation.md, eq. 6).
 /// Score of i = sum of s_ij over the user's counted items j among the nearest neighbours of i.
 class ItemKnnRanker final : public Ranker {
  public:

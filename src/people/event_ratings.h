@@ -16,8 +16,8 @@ struct EventMerge {
   int64_t num_erased_users = 0;   ///< users of the data who were erased: their ratings, tags and ids are gone from the result
 };
 
-/// Changes `dataset`: leaves out erased users (what they did after the erasure counts again), puts the store's catalogue over the items (title,
-/// year, genres; deleted items stay, as others have rated them), adds the rating events in log order. A later rating of a pair replaces the
+/// Changes `dataset`: leaves out erased users (what they did after the erasure counts again), puts the store's catalogue over the items
+/// (title, year, genres; deleted items stay, as others have rated them), adds the rating events in log order. A later rating of a pair replaces the
 /// earlier one. O(events + ratings log ratings).
 EventMerge merge_events(data::Dataset& dataset, const store::EventStore& store);
 

@@ -1,7 +1,7 @@
 // From ratings to a recommender: a fixed split, a choice on validation, a comparison on test, a refit on everything.
 //
-// Protocol (docs/methods/factorisation.md, "How models are compared"): split each user's ratings at random 8:1:1 by the seed. Candidates are
-// fitted on the training part and compared by NDCG@k on validation; the best is fitted again on training + validation and scored once on
+// Protocol (docs/methods/factorisation.md, "How models are compared"): split each user's ratings at random 8:1:1 by the seed. Candidates
+// are fitted on the training part and compared by NDCG@k on validation; the best is fitted again on training + validation and scored once on
 // test, beside popularity and item-kNN (whose options are chosen on validation too). Intervals are 95% bootstrap over users; the
 // difference is paired by user. The recommender that is returned is fitted on all ratings with the chosen options.
 #pragma once

@@ -96,7 +96,8 @@ class Recommender {
   /// The `n` rated items that added most to the score of `item`, largest first, only those that raised it.
   std::vector<Contribution> explain(std::span<const RatedItem> ratings, ItemIndex item, int n) const;
 
-  /// Item factors as a space; `with_bias` appends the item bias as a last coordinate (users then have 1 there, docs/methods/factorisation.md).
+  /// Item factors as a space; `with_bias` appends the item bias as a last coordinate (users then have 1 there,
+  /// docs/methods/factorisation.md).
   ItemSpace item_space(bool with_bias = false) const;
   UserSpace user_space(bool with_bias = false) const;
 

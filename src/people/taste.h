@@ -1,10 +1,12 @@
 // A user's taste in words: genres liked and disliked more than usual, favourite titles. What explanations are allowed to refer to.
 //
 // Likes are ratings from a midpoint on, which lies half way between the mean of the user's ratings and the mean of what others gave to the
-// same items. Dislikes are ratings below it that are also below what others gave; what lies between says nothing. For each genre g and side:
+// same items. Dislikes are ratings below it that are also below what others gave; what lies between says nothing. For each side
+// and genre g:
 //   share_g = (count_g + a * base_g) / (total + a),  lift_g = share_g / base_g
 // base_g = share of the genre among all training ratings, a = 8 pseudo ratings, which pull the lift of a user with few ratings to 1.
-// A genre is liked if its lift among likes >= 1.15 and above its lift among dislikes; disliked the other way round. docs/methods/factorisation.md.
+// A genre is liked if its lift among likes >= 1.15 and above its lift among dislikes; disliked the other way round.
+// docs/methods/factorisation.md.
 #pragma once
 
 #include <span>

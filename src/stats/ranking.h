@@ -2,7 +2,8 @@
 //
 // `ranked`: item rows, best first, without repeats; it may be shorter than k (a model that found fewer candidates loses what is missing).
 // `relevant`: the user's relevant rows, without repeats, in any order. With no relevant item a metric is undefined: kInvalidArgument, the
-// caller leaves such users out and says how many. Relevance is binary. h(r) = 1 if the item at rank r (1 based) is relevant. R = |relevant|.
+// caller leaves such users out and says how many. Relevance is binary. h(r) = 1 if the item at rank r (1 based) is relevant.
+// R = |relevant|.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // The event log and the catalogue overlay behind one interface: SQLite embedded (sqlite_store.h); a server database can implement the same.
 //
-// One log holds everything that people did: ratings, dismissals, critiques, choices, chats. Everything learned online can be rebuilt from it.
+// One log holds everything that people did: ratings, dismissals, critiques, choices, chats. Everything learned online can be rebuilt
+// from it.
 // Acknowledged means durable: a call that returned has reached the disk (it survives kill -9 and power loss). A call that threw has left
 // nothing behind. An event has a unique id, so a client may send it again safely. All functions are thread-safe.
 // Errors: kInvalidArgument (a field outside its limits, named), kNotFound, kResource (disk full, or locked by another process for too
