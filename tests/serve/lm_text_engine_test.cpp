@@ -102,6 +102,10 @@ TEST(LmTextEngine, PrefixReuseChangesNothingButTheCount) {
     EXPECT_EQ(expected["usage"]["prompt_tokens_details"]["cached_tokens"], 0);
     cached = answer["usage"]["prompt_tokens_details"]["cached_tokens"];
     EXPECT_EQ(cached > 0, turn > 0) << turn;
+    // The same again: all but the last position of the prompt is there, and the last one is computed anew.
+    const Json again = kept.post(kCompletions, prompt(talk));
+    EXPECT_EQ(again["choices"], expected["choices"]) << turn;
+    EXPECT_EQ(again["usage"]["prompt_tokens_details"]["cached_tokens"], again["usage"]["prompt_tokens"].get<int>() - 1);
     talk += answer["choices"][0]["text"].get<std::string>() + " and then";
   }
 }
