@@ -21,7 +21,7 @@ struct Probe {
   std::atomic<int> calls{0};
   std::atomic<int> cancelled{0};
   std::atomic<int> streams_running{0};
-  std::atomic<int64_t> cancel_ms{-1};
+  std::atomic<int64_t> flooded_bytes{0};
 };
 
 /// Routes: /echo (body back), /sleep (until cancelled, at most 5 s), /stream (endless), /big, /throw, /late-throw, /silent.
@@ -42,8 +42,7 @@ Handler probe_handler(Probe& probe) {
       ++probe.streams_running;
       responder.start_stream(200, {});
       const std::string block(64 * 1024, 'x');
-      while (responder.write_chunk(block)) {
-      }
+      while (responder.write_chunk(block)) probe.flooded_bytes += static_cast<int64_t>(block.size());
       if (request.stop.stop_requested()) ++probe.cancelled;
       --probe.streams_running;
     } else if (request.path == "/three") {
@@ -298,6 +297,7 @@ TEST_F(ServerTest, SlowReaderHoldsNoMoreThanTheBufferAndIsDropped) {
   socket.send(get("/flood"));
   ASSERT_TRUE(eventually([&] { return probe_.streams_running == 1; }));
   EXPECT_TRUE(eventually([&] { return probe_.cancelled == 1; }));  // without reading a byte
+  EXPECT_LT(probe_.flooded_bytes, int64_t{32} << 20);               // the handler was held back: sockets' buffers and ours, no more
   EXPECT_TRUE(eventually([&] { return server_->stats().connections == 0; }));
 }
 
