@@ -67,7 +67,7 @@ struct Als::State {
 
   void set_biases(std::span<const data::Interaction> sorted);
   void start(Rng& rng, Side& side) const;
-  void step(Side& side, const Side& fixed);
+  void step(Side& side, const Side& fixed, bool exact);
   double observed_loss() const;
 };
 
@@ -101,7 +101,7 @@ void Als::State::start(Rng& rng, Side& side) const {
   for (auto& value : side.factors) value = static_cast<float>(sd * rng.normal());
 }
 
-void Als::State::step(Side& side, const Side& fixed) {
+void Als::State::step(Side& side, const Side& fixed, bool exact) {
   const int d = options.rank;
   AlsGram gram;
   if (options.w0 != 0) gram = als_gram(fixed.factors, fixed.num_rows, d, options.double_precision, &pool);
@@ -111,7 +111,12 @@ void Als::State::step(Side& side, const Side& fixed) {
     for (int64_t r = begin; r < end; ++r) {
       const auto entries = side.row(r);
       const double ridge = als_ridge(options, static_cast<int64_t>(entries.size()), fixed.num_rows);
-      solver.solve(entries, ridge, std::span(side.factors).subspan(static_cast<size_t>(r * d), static_cast<size_t>(d)));
+      const auto row = std::span(side.factors).subspan(static_cast<size_t>(r * d), static_cast<size_t>(d));
+      if (exact) {
+        solver.solve(entries, ridge, row);
+      } else {
+        solver.improve(entries, ridge, options.cg_steps, row);
+      }
     }
   });
 }
@@ -152,8 +157,9 @@ Als::Als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t 
 
 Als::~Als() = default;
 
-void Als::user_step() { state_->step(state_->users, state_->items); }
-void Als::item_step() { state_->step(state_->items, state_->users); }
+void Als::user_step() { state_->step(state_->users, state_->items, state_->options.solver == "cholesky"); }
+void Als::item_step() { state_->step(state_->items, state_->users, state_->options.solver == "cholesky"); }
+void Als::exact_user_step() { state_->step(state_->users, state_->items, true); }
 void Als::sweep() {
   user_step();
   item_step();
@@ -226,7 +232,7 @@ AlsModel fit_als(std::span<const data::Interaction> ratings, int32_t num_users, 
     als.sweep();
     if (after_sweep && !after_sweep(sweep, als)) break;
   }
-  als.user_step();
+  als.exact_user_step();
   return AlsModel(als.parameters());
 }
 

@@ -4,9 +4,11 @@
 //   sum_{(u,i) in R} w_ui (t_ui - p_u . q_i)^2 + w0 sum_{(u,i) not in R} (p_u . q_i)^2
 //     + lambda (sum_u kappa_u |p_u|^2 + sum_i kappa_i |q_i|^2)
 // Row update (eq. 2): A_u = w0 Q'Q + sum_{i in R_u} (w_ui - w0) q_i q_i' + lambda kappa_u I,  b_u = sum w_ui t_ui q_i,  p_u = A_u^-1 b_u.
-// Every half step minimises the loss over its side, so the loss never rises (verified). Rows are independent: results do not depend on the
-// number of threads, bit for bit. Arithmetic: float rows and Gram matrices, loss in double; `double_precision` solves in double. A row
-// whose float Cholesky meets a pivot that is not positive is solved again in double.
+// solver "cg" takes a few conjugate gradient steps towards it from the last value instead (Takacs, Pilaszy, Tikk, "Applications of the
+// conjugate gradient method for implicit feedback collaborative filtering", RecSys 2011), at O(nnz d + (n + m) d^2) a step.
+// A half step minimises the loss over its side, or goes down towards the minimum, so the loss never rises (verified). Rows are independent:
+// results do not depend on the number of threads, bit for bit. Arithmetic: float rows and Gram matrices, loss in double; `double_precision`
+// solves in double. A row whose float Cholesky meets a pivot that is not positive is solved again in double.
 // Cost of a sweep: about 2 nnz d (d + 1) + (n + m) d^3 / 3 multiplications and additions.
 #pragma once
 
@@ -28,8 +30,11 @@ class Als {
   Als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options, ThreadPool& pool);
   ~Als();
 
+  /// By Cholesky or conjugate gradients, as options.solver says.
   void user_step();
   void item_step();
+  /// By Cholesky whatever the solver.
+  void exact_user_step();
   /// user_step, then item_step.
   void sweep();
   /// The loss above, in double. O(nnz d + (n + m) d^2).
@@ -45,7 +50,7 @@ class Als {
   std::unique_ptr<State> state_;
 };
 
-/// options.sweeps sweeps and one closing user step, so that stored users equal `AlsModel::fold_in` of their ratings.
+/// options.sweeps sweeps and one closing exact user step, so that stored users equal `AlsModel::fold_in` of their ratings.
 /// `after_sweep(sweep, als)`, if given, is called after each (1 based) and may stop early by returning false.
 AlsModel fit_als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options,
                  ThreadPool& pool, const std::function<bool(int sweep, const Als& als)>& after_sweep = nullptr);

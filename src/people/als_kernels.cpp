@@ -91,15 +91,53 @@ ATTUNE_INLINE float dot_body(const float* a, const float* b, int n) {
   return total;
 }
 
-/// padded = row with zeros up to ld; scaled = (weight - w0) * padded; x += weight * target * padded.
-ATTUNE_INLINE void add_row_body(const float* row, int d, int ld, float scale, float amount, float* padded, float* scaled, float* x) {
+/// padded = row with zeros up to ld; x += amount * padded.
+ATTUNE_INLINE void add_row_body(const float* row, int d, int ld, float amount, float* padded, float* x) {
   for (int k = 0; k < d; ++k) {
-    const float q = row[k];
-    padded[k] = q;
-    scaled[k] = scale * q;
-    x[k] += amount * q;
+    padded[k] = row[k];
+    x[k] += amount * row[k];
   }
-  for (int k = d; k < ld; ++k) padded[k] = scaled[k] = 0;
+  for (int k = d; k < ld; ++k) padded[k] = 0;
+}
+
+ATTUNE_INLINE void scale_body(float s, const float* from, float* to, int n) {
+  for (int i = 0; i < n; ++i) to[i] = s * from[i];
+}
+
+/// out = (ridge I + w0 G) x + sum of (weight - w0) (q . x) q; with `residual` instead of that: b - that.
+ATTUNE_INLINE void apply_body(const AlsSystem& s, const float* x, float* out, bool residual) {
+  const float sign = residual ? -1.0f : 1.0f;
+  if (s.w0 != 0) {
+    for (int i = 0; i < s.d; ++i) out[i] = sign * s.w0 * dot_body(s.gram + static_cast<int64_t>(i) * s.ld, x, s.d);
+  } else {
+    for (int i = 0; i < s.d; ++i) out[i] = 0;
+  }
+  axpy_body(sign * s.ridge, x, out, s.d);
+  for (int64_t n = 0; n < s.count; ++n) {
+    const AlsEntry& entry = s.entries[n];
+    const float* q = s.factors + static_cast<int64_t>(entry.column) * s.d;
+    const float amount = sign * (entry.weight - s.w0) * dot_body(q, x, s.d) + (residual ? entry.weight * entry.target : 0.0f);
+    axpy_body(amount, q, out, s.d);
+  }
+}
+
+ATTUNE_INLINE void cg_body(const AlsSystem& s, int steps, float* x, float* scratch) {
+  float* r = scratch;
+  float* p = scratch + s.ld;
+  float* ap = scratch + 2 * s.ld;
+  apply_body(s, x, r, true);
+  for (int i = 0; i < s.d; ++i) p[i] = r[i];
+  float norm = dot_body(r, r, s.d);
+  for (int step = 0; step < steps && norm > 1e-20f; ++step) {
+    apply_body(s, p, ap, false);
+    const float alpha = norm / dot_body(p, ap, s.d);
+    axpy_body(alpha, p, x, s.d);
+    axpy_body(-alpha, ap, r, s.d);
+    const float next = dot_body(r, r, s.d);
+    const float beta = next / norm;
+    for (int i = 0; i < s.d; ++i) p[i] = r[i] + beta * p[i];
+    norm = next;
+  }
 }
 
 ATTUNE_INLINE void solve_body(const float* u, int ld, float* x) {
@@ -120,11 +158,13 @@ ATTUNE_INLINE void scores_body(const float* rows, int64_t count, int d, const fl
 
 #ifdef __x86_64__
 #define ATTUNE_WIDE __attribute__((target("avx2,fma")))
-ATTUNE_WIDE void add_gram_wide(const float* rows, const float* scaled, int count, int ld, int begin, float* a) {
-  add_gram_body(rows, scaled, count, ld, begin, a, 1.0f);
+ATTUNE_WIDE void add_gram_wide(const float* rows, const float* scaled, int count, int ld, float factor, float* a) {
+  add_gram_body(rows, scaled, count, ld, 0, a, factor);
 }
-ATTUNE_WIDE void add_row_wide(const float* row, int d, int ld, float scale, float amount, float* padded, float* scaled, float* x) {
-  add_row_body(row, d, ld, scale, amount, padded, scaled, x);
+ATTUNE_WIDE void scale_wide(float s, const float* from, float* to, int n) { scale_body(s, from, to, n); }
+ATTUNE_WIDE void cg_wide(const AlsSystem& s, int steps, float* x, float* scratch) { cg_body(s, steps, x, scratch); }
+ATTUNE_WIDE void add_row_wide(const float* row, int d, int ld, float amount, float* padded, float* x) {
+  add_row_body(row, d, ld, amount, padded, x);
 }
 ATTUNE_WIDE bool cholesky_wide(float* a, int ld, float* scratch) { return cholesky_body(a, ld, scratch); }
 ATTUNE_WIDE void solve_wide(const float* u, int ld, float* x) { solve_body(u, ld, x); }
@@ -142,14 +182,24 @@ bool has_wide() noexcept {
 
 }  // namespace
 
-void als_add_gram(const float* rows, const float* scaled, int count, int ld, int begin, float* a) noexcept {
-  ATTUNE_DISPATCH(add_gram_wide(rows, scaled, count, ld, begin, a));
-  add_gram_body(rows, scaled, count, ld, begin, a, 1.0f);
+void als_add_gram(const float* rows, const float* scaled, int count, int ld, float factor, float* a) noexcept {
+  ATTUNE_DISPATCH(add_gram_wide(rows, scaled, count, ld, factor, a));
+  add_gram_body(rows, scaled, count, ld, 0, a, factor);
 }
 
-void als_add_row(const float* row, int d, int ld, float scale, float amount, float* padded, float* scaled, float* x) noexcept {
-  ATTUNE_DISPATCH(add_row_wide(row, d, ld, scale, amount, padded, scaled, x));
-  add_row_body(row, d, ld, scale, amount, padded, scaled, x);
+void als_scale(float s, const float* from, float* to, int n) noexcept {
+  ATTUNE_DISPATCH(scale_wide(s, from, to, n));
+  scale_body(s, from, to, n);
+}
+
+void als_conjugate_gradient(const AlsSystem& system, int steps, float* x, float* scratch) noexcept {
+  ATTUNE_DISPATCH(cg_wide(system, steps, x, scratch));
+  cg_body(system, steps, x, scratch);
+}
+
+void als_add_row(const float* row, int d, int ld, float amount, float* padded, float* x) noexcept {
+  ATTUNE_DISPATCH(add_row_wide(row, d, ld, amount, padded, x));
+  add_row_body(row, d, ld, amount, padded, x);
 }
 
 bool als_cholesky(float* a, int ld, float* scratch) noexcept {

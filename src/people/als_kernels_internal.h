@@ -15,12 +15,38 @@ inline constexpr int kAlsPanelRows = 128;  ///< rows gathered before a Gram upda
 
 constexpr int als_padded(int rank) noexcept { return (rank + kAlsLanes - 1) / kAlsLanes * kAlsLanes; }
 
-/// a[i][j] += sum_r scaled[r][i] * rows[r][j] for the upper triangle of [begin, ld)^2; begin is a multiple of 16.
-/// rows, scaled: [count, ld]; scaled = weight of the row times the row.
-void als_add_gram(const float* rows, const float* scaled, int count, int ld, int begin, float* a) noexcept;
+/// A rating as the solver sees it.
+struct AlsEntry {
+  int32_t column = 0;  ///< row of the other side
+  float target = 0;
+  float weight = 1;
+};
 
-/// padded [ld] = row [d] and zeros; scaled [ld] = scale * padded; x [ld] += amount * padded.
-void als_add_row(const float* row, int d, int ld, float scale, float amount, float* padded, float* scaled, float* x) noexcept;
+/// a[i][j] += factor * sum_r scaled[r][i] * rows[r][j] for the upper triangle. rows, scaled: [count, ld]; scaled may be rows.
+void als_add_gram(const float* rows, const float* scaled, int count, int ld, float factor, float* a) noexcept;
+
+/// to = s * from, n elements; from may be to.
+void als_scale(float s, const float* from, float* to, int n) noexcept;
+
+/// padded [ld] = row [d] and zeros; x [ld] += amount * padded.
+void als_add_row(const float* row, int d, int ld, float amount, float* padded, float* x) noexcept;
+
+/// The system of one row: A = w0 gram + sum (weight - w0) q q' + ridge I, b = sum weight target q. `gram` [ld, ld] full (both triangles),
+/// `factors` [., d].
+struct AlsSystem {
+  const float* gram;
+  const float* factors;
+  const AlsEntry* entries;
+  int64_t count;
+  int d;
+  int ld;
+  float w0;
+  float ridge;
+};
+
+/// x [d]: `steps` steps of conjugate gradients on A x = b from x. Never raises the row's loss beyond rounding. scratch [3, ld].
+/// O(steps (count d + d^2)).
+void als_conjugate_gradient(const AlsSystem& system, int steps, float* x, float* scratch) noexcept;
 
 /// In place a = U'U of the upper triangle. False if a pivot is not positive (or not finite); `a` is then spoilt. `scratch` [16, ld].
 bool als_cholesky(float* a, int ld, float* scratch) noexcept;

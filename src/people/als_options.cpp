@@ -96,6 +96,10 @@ void AlsOptions::describe(OptionList& list) {
   list.add("init_sd", init_sd, "Standard deviation of the random start; 0 = 0.1 / sqrt(rank).").range(0, 100);
   list.add("sweeps", sweeps, "Sweeps over users and items.").range(1, 10000);
   list.add("rank_with_bias", rank_with_bias, "Whether the ranking score includes the item bias.");
+  list.add("solver", solver,
+           "How rows are solved in training: cholesky = exactly; cg = cg_steps conjugate gradient steps from the last value.")
+      .choices({"cholesky", "cg"});
+  list.add("cg_steps", cg_steps, "Conjugate gradient steps a row and sweep.").range(1, 1000);
   list.add("double_precision", double_precision, "Solve rows in double.");
   list.add("seed", seed, "Seed of the random start.");
 }

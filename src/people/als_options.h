@@ -26,6 +26,8 @@ struct AlsOptions {
   double init_sd = 0;               ///< 0 = 0.1 / sqrt(rank)
   int32_t sweeps = 20;
   bool rank_with_bias = true;
+  std::string solver = "cholesky";  ///< cholesky, cg
+  int32_t cg_steps = 3;
   bool double_precision = false;
   uint64_t seed = 0;
 

@@ -22,7 +22,7 @@ void gram_chunk(std::span<const float> rows, int64_t begin, int64_t end, int d, 
   for (int64_t first = begin; first < end; first += kAlsPanelRows) {
     const int count = static_cast<int>(std::min<int64_t>(kAlsPanelRows, end - first));
     for (int r = 0; r < count; ++r) pad_row(rows.data() + (first + r) * d, d, ld, panel.data() + static_cast<int64_t>(r) * ld);
-    als_add_gram(panel.data(), panel.data(), count, ld, 0, out);
+    als_add_gram(panel.data(), panel.data(), count, ld, 1.0f, out);
   }
 }
 
@@ -95,6 +95,9 @@ AlsGram als_gram(std::span<const float> rows, int64_t count, int d, bool exact, 
     for (size_t i = 0; i < size; ++i) out.padded[i] += parts[static_cast<size_t>(chunk)][i];
     for (size_t i = 0; i < exact_size; ++i) out.exact[i] += exact_parts[static_cast<size_t>(chunk)][i];
   }
+  for (int i = 0; i < ld; ++i) {
+    for (int j = 0; j < i; ++j) out.padded[static_cast<size_t>(i) * ld + j] = out.padded[static_cast<size_t>(j) * ld + i];
+  }
   if (exact) {
     for (int i = 0; i < d; ++i) {
       for (int j = 0; j < i; ++j) out.exact[static_cast<size_t>(i) * d + j] = out.exact[static_cast<size_t>(j) * d + i];
@@ -127,24 +130,38 @@ void AlsRowSolver::run(std::span<const AlsEntry> entries, double ridge, std::spa
   run_double(entries, ridge, rhs, out);
 }
 
+void AlsRowSolver::improve(std::span<const AlsEntry> entries, double ridge, int steps, std::span<float> out) {
+  if (entries.empty()) {
+    std::fill(out.begin(), out.end(), 0.0f);
+    return;
+  }
+  const AlsSystem system{gram_.padded.data(),
+                         factors_.data(),
+                         entries.data(),
+                         static_cast<int64_t>(entries.size()),
+                         d_,
+                         ld_,
+                         static_cast<float>(options_.w0),
+                         static_cast<float>(ridge)};
+  als_conjugate_gradient(system, steps, out.data(), panel_.data());
+}
+
 /// a_ = w0 Q'Q + sum (w - w0) q q' + ridge I (upper triangle); x_ = sum w t q.
 void AlsRowSolver::build_float(std::span<const AlsEntry> entries, double ridge) {
   const auto w0 = static_cast<float>(options_.w0);
-  if (w0 != 0) {
-    std::transform(gram_.padded.begin(), gram_.padded.end(), a_.begin(), [w0](float g) { return w0 * g; });
-  } else {
-    std::fill(a_.begin(), a_.end(), 0.0f);
-  }
+  als_scale(w0, gram_.padded.data(), a_.data(), ld_ * ld_);
   std::fill(x_.begin(), x_.end(), 0.0f);
+  const float weight = entries.front().weight;  // equal weights, the usual case, need no scaled copy of the rows
+  const bool equal = std::all_of(entries.begin(), entries.end(), [weight](const AlsEntry& e) { return e.weight == weight; });
   for (size_t first = 0; first < entries.size(); first += kAlsPanelRows) {
     const int count = static_cast<int>(std::min<size_t>(kAlsPanelRows, entries.size() - first));
     for (int r = 0; r < count; ++r) {
       const AlsEntry& entry = entries[first + static_cast<size_t>(r)];
       const int64_t place = static_cast<int64_t>(r) * ld_;
-      als_add_row(row(entry.column), d_, ld_, entry.weight - w0, entry.weight * entry.target, panel_.data() + place, scaled_.data() + place,
-                  x_.data());
+      als_add_row(row(entry.column), d_, ld_, entry.weight * entry.target, panel_.data() + place, x_.data());
+      if (!equal) als_scale(entry.weight - w0, panel_.data() + place, scaled_.data() + place, ld_);
     }
-    als_add_gram(panel_.data(), scaled_.data(), count, ld_, 0, a_.data());
+    als_add_gram(panel_.data(), equal ? panel_.data() : scaled_.data(), count, ld_, equal ? weight - w0 : 1.0f, a_.data());
   }
   for (int k = 0; k < ld_; ++k) a_[static_cast<size_t>(k) * ld_ + k] += k < d_ ? static_cast<float>(ridge) : 1.0f;
 }

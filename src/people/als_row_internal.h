@@ -7,16 +7,10 @@
 #include <vector>
 
 #include "core/thread_pool.h"
+#include "people/als_kernels_internal.h"
 #include "people/als_options.h"
 
 namespace attune::people {
-
-/// A rating as the solver sees it.
-struct AlsEntry {
-  int32_t column = 0;
-  float target = 0;
-  float weight = 1;
-};
 
 /// Target and weight of a rating; `mean` and biases as far as the target subtracts them (docs/methods/factorisation.md, table of targets).
 AlsEntry als_encode(const AlsOptions& options, double mean, double user_bias, double item_bias, int32_t column, double rating);
@@ -27,7 +21,7 @@ double damped_mean(double sum, double count, double damping);
 /// lambda * kappa of a row with `count` ratings; `others` rows on the other side.
 double als_ridge(const AlsOptions& options, int64_t count, int64_t others);
 
-/// Sum of q q' over rows [count, d]: float in the padded layout [ld, ld] (upper triangle), and double [d, d] (full) where asked for.
+/// Sum of q q' over rows [count, d]: float in the padded layout [ld, ld] (full), and double [d, d] (full) where asked for.
 /// Chunks of a fixed size are added in order, so the bits do not depend on `pool` (null = calling thread).
 struct AlsGram {
   std::vector<float> padded;
@@ -43,6 +37,8 @@ class AlsRowSolver {
 
   /// out [d] = A^-1 b. No entries: zeros. Throws kFailedPrecondition if A is not positive definite.
   void solve(std::span<const AlsEntry> entries, double ridge, std::span<float> out);
+  /// out [d]: some steps of conjugate gradients from the values it holds. No entries: zeros.
+  void improve(std::span<const AlsEntry> entries, double ridge, int steps, std::span<float> out);
   /// out [d] = A^-1 x for the same A.
   void solve_for(std::span<const AlsEntry> entries, double ridge, std::span<const float> x, std::span<float> out);
 
