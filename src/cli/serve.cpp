@@ -90,8 +90,9 @@ void check_service(const CommandContext& context, const serve::Service& service,
   };
   expect_ok("GET /health", client.get("/health"));
   expect_ok("GET /v1/models", client.get("/v1/models", headers));
-  expect_ok("POST /v1/chat/completions",
-            client.post_json("/v1/chat/completions", R"({"messages":[{"role":"user","content":"Hello"}],"max_tokens":8,"seed":1})", headers));
+  expect_ok(
+      "POST /v1/chat/completions",
+      client.post_json("/v1/chat/completions", R"({"messages":[{"role":"user","content":"Hello"}],"max_tokens":8,"seed":1})", headers));
   expect_ok("GET /metrics", client.get("/metrics", headers));
   expect_ok("GET /", client.get("/", headers));
 }

@@ -104,7 +104,8 @@ Response Client::State::read(bool is_head, const std::function<bool(std::string_
     http::async_read_some(*stream, buffer, parser, [&](error_code result, size_t) { code = result; });
     run(stop);
     if (code == http::error::need_buffer) code = {};
-    check(code != http::error::body_limit, ErrorCode::kResource, "[http client] the answer has more than ", options.max_body_bytes, " bytes");
+    check(code != http::error::body_limit, ErrorCode::kResource, "[http client] the answer has more than ", options.max_body_bytes,
+          " bytes");
     if (code) give_up("reading from", code);
     const std::string_view piece(bytes, sizeof(bytes) - parser.get().body().size);
     if (piece.empty()) continue;

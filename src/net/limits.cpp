@@ -16,8 +16,7 @@ void HttpLimits::describe(OptionList& list) {
       .range(10, kHourMs)
       .unit("ms");
   list.add("max_connections", max_connections, "Open connections; beyond it 503.").range(1, 100'000);
-  list.add("max_connections_per_address", max_connections_per_address, "Open connections of one address; beyond it 503.")
-      .range(1, 100'000);
+  list.add("max_connections_per_address", max_connections_per_address, "Open connections of one address; beyond it 503.").range(1, 100'000);
   list.add("stop_grace_ms", stop_grace_ms, "At a stop, running requests get this long to finish.").range(0, kHourMs).unit("ms");
 }
 

@@ -16,10 +16,10 @@
 namespace attune::net {
 
 enum class ParseState {
-  kIdle,   ///< no byte of a request seen
-  kHead,   ///< inside the head
-  kBody,   ///< head complete, body not
-  kDone,   ///< take() gives the request
+  kIdle,  ///< no byte of a request seen
+  kHead,  ///< inside the head
+  kBody,  ///< head complete, body not
+  kDone,  ///< take() gives the request
   kError,  ///< status() and message() say why; the connection must be closed after answering
 };
 

@@ -4,8 +4,8 @@
 // answer is out (pipelining is answered in order). While a handler runs, its connection is watched: when the peer closes, or shuts down its
 // sending side, request.stop fires at once; what a handler still sends is attempted. Back-pressure: write_chunk blocks while more than
 // 256 KiB wait; a peer that takes nothing for write_stall_timeout is dropped and the stop token fires.
-// At a connection limit the connection that waits longest for a request is closed to make room, if it was silent for a second or left a head
-// unfinished for 0.2 s; else the newcomer gets 503 with Retry-After.
+// At a connection limit the connection that waits longest for a request is closed to make room, if it was silent for a second or left a
+// head unfinished for 0.2 s; else the newcomer gets 503 with Retry-After.
 #pragma once
 
 #include <cstdint>
@@ -56,10 +56,10 @@ struct ServerOptions {
 
 struct ServerStats {
   int64_t connections = 0;  ///< open now
-  int64_t running = 0;      ///< handlers running now
+  int64_t running = 0;  ///< handlers running now
   int64_t accepted = 0;
-  int64_t rejected = 0;     ///< refused at a connection limit
-  int64_t malformed = 0;    ///< requests that the parser refused
+  int64_t rejected = 0;  ///< refused at a connection limit
+  int64_t malformed = 0;  ///< requests that the parser refused
   int64_t timed_out = 0;
 };
 
@@ -76,7 +76,7 @@ class Server {
   uint16_t port() const noexcept;
   /// "http://127.0.0.1:8080".
   std::string url() const;
-  /// Stops accepting, closes idle connections, lets running requests finish for 4/5 of `grace_ms`, then fires their stop tokens, then closes
+  /// Stops accepting, closes idle connections, lets running requests finish for 4/5 of `grace_ms`, then fires their tokens, then closes
   /// what is left. True if every handler had returned in time. A second call returns at once.
   bool stop(int grace_ms);
   ServerStats stats() const;

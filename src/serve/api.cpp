@@ -25,12 +25,18 @@ std::optional<std::string> decode_base64(std::string_view text) {
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);
   for (const char c : text) {
     int value = 0;
-    if (c >= 'A' && c <= 'Z') value = c - 'A';
-    else if (c >= 'a' && c <= 'z') value = c - 'a' + 26;
-    else if (c >= '0' && c <= '9') value = c - '0' + 52;
-    else if (c == '+') value = 62;
-    else if (c == '/') value = 63;
-    else return std::nullopt;
+    if (c >= 'A' && c <= 'Z')
+      value = c - 'A';
+    else if (c >= 'a' && c <= 'z')
+      value = c - 'a' + 26;
+    else if (c >= '0' && c <= '9')
+      value = c - '0' + 52;
+    else if (c == '+')
+      value = 62;
+    else if (c == '/')
+      value = 63;
+    else
+      return std::nullopt;
     bits = bits << 6 | static_cast<uint32_t>(value);
     count += 6;
     if (count >= 8) {
@@ -64,8 +70,7 @@ void ApiOptions::describe(OptionList& list) {
   limits.describe(list);
 }
 
-Api::Api(ApiOptions options)
-    : options_(std::move(options)), gate_(options_.parallel, options_.queue_limit, options_.queue_timeout_ms) {}
+Api::Api(ApiOptions options) : options_(std::move(options)), gate_(options_.parallel, options_.queue_limit, options_.queue_timeout_ms) {}
 Api::~Api() = default;
 
 void Api::set_ready(App app) {

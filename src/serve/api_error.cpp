@@ -55,7 +55,8 @@ net::Response error_response(const ApiError& error) {
   if (error.status() == 429 || error.status() == 503) out.headers.add("Retry-After", "1");
   if (error.status() == 401) {
     out.headers.add("WWW-Authenticate", "Bearer realm=\"attune\"");
-    out.headers.add("WWW-Authenticate", "Basic realm=\"attune\", charset=\"UTF-8\"");  // lets a browser open the page with the key as password
+    out.headers.add("WWW-Authenticate",
+                    "Basic realm=\"attune\", charset=\"UTF-8\"");  // lets a browser open the page with the key as password
   }
   return out;
 }

@@ -23,9 +23,9 @@ class ChoiceText {
  public:
   struct Options {
     std::vector<std::string> format_stops;  ///< of the chat format (a transcript's next speaker)
-    std::vector<std::string> stops;         ///< of the request
-    bool trim = false;                      ///< remove white space at both ends (transcripts: the answer begins with a space)
-    bool keep_tokens = false;               ///< for log-probabilities
+    std::vector<std::string> stops;  ///< of the request
+    bool trim = false;  ///< remove white space at both ends (transcripts: the answer begins with a space)
+    bool keep_tokens = false;  ///< for log-probabilities
   };
   explicit ChoiceText(Options options);
 
@@ -49,10 +49,10 @@ class ChoiceText {
   text::Utf8Stream utf8_;
   text::StopMatcher format_stop_;
   text::StopMatcher stop_;
-  std::string held_space_;       // white space that is dropped if nothing follows
+  std::string held_space_;  // white space that is dropped if nothing follows
   std::deque<Kept> kept_;
-  size_t fed_bytes_ = 0;         // well-formed text before stops
-  size_t certain_bytes_ = 0;     // of it, bytes that passed the stops (trimmed ones included)
+  size_t fed_bytes_ = 0;  // well-formed text before stops
+  size_t certain_bytes_ = 0;  // of it, bytes that passed the stops (trimmed ones included)
   bool begun_ = false;
   bool stopped_ = false;
 };

@@ -61,7 +61,10 @@ OrderedJson text_logprobs(const std::vector<TokenOut>& tokens, size_t& text_offs
     offsets.push_back(text_offset);
     text_offset += token.bytes.size();
   }
-  return {{"tokens", std::move(texts)}, {"token_logprobs", std::move(values)}, {"top_logprobs", std::move(tops)}, {"text_offset", std::move(offsets)}};
+  return {{"tokens", std::move(texts)},
+          {"token_logprobs", std::move(values)},
+          {"top_logprobs", std::move(tops)},
+          {"text_offset", std::move(offsets)}};
 }
 
 }  // namespace

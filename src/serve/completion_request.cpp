@@ -81,7 +81,8 @@ void read_stops(const Json& body, CompletionRequest& request) {
 void read_seed(const Json& body, CompletionRequest& request) {
   const Json* seed = find_member(body, "seed");
   if (seed == nullptr) return;
-  if (!seed->is_number_integer()) throw invalid("seed", cat("'seed' must be a whole number of 64 bits, found ", seed->dump()), "invalid_type");
+  if (!seed->is_number_integer())
+    throw invalid("seed", cat("'seed' must be a whole number of 64 bits, found ", seed->dump()), "invalid_type");
   request.seed = seed->is_number_unsigned() ? seed->get<uint64_t>() : static_cast<uint64_t>(seed->get<int64_t>());
   request.has_seed = true;
 }
@@ -123,7 +124,8 @@ void read_logprobs(const Json& body, CompletionRequest& request) {
     list.add("logprobs", request.logprobs, "Return log-probabilities.");
     list.add("top_logprobs", request.num_top, "Alternatives a token.").range(0, kMaxTopLogprobs);
     read_fields(body, list);
-    if (find_member(body, "top_logprobs") != nullptr && !request.logprobs) throw invalid("top_logprobs", "'top_logprobs' needs 'logprobs': true");
+    if (find_member(body, "top_logprobs") != nullptr && !request.logprobs)
+      throw invalid("top_logprobs", "'top_logprobs' needs 'logprobs': true");
     return;
   }
   const Json* value = find_member(body, "logprobs");
@@ -154,7 +156,8 @@ std::optional<std::string> read_content(const Json& message, size_t index) {
   const std::string param = cat("messages[", index, "].content");
   if (found == message.end() || found->is_null()) return std::nullopt;
   if (found->is_string()) return found->get<std::string>();
-  if (!found->is_array()) throw invalid(param, cat("'", param, "' must be a string or a list of parts, found ", json_kind(*found)), "invalid_type");
+  if (!found->is_array())
+    throw invalid(param, cat("'", param, "' must be a string or a list of parts, found ", json_kind(*found)), "invalid_type");
   std::string out;
   for (const Json& part : *found) {
     if (!part.is_object() || !part.contains("type") || !part["type"].is_string()) {
@@ -162,10 +165,12 @@ std::optional<std::string> read_content(const Json& message, size_t index) {
     }
     const auto& type = part["type"].get_ref<const std::string&>();
     if (type != "text") {
-      throw invalid(param, cat("a part of type '", type.substr(0, 32), "' is not supported by this server, expected 'text'"), "unsupported_content");
+      throw invalid(param, cat("a part of type '", type.substr(0, 32), "' is not supported by this server, expected 'text'"),
+                    "unsupported_content");
     }
     const Json* text = find_member(part, "text");
-    if (text == nullptr || !text->is_string()) throw invalid(param, cat("a text part of '", param, "' must have a string 'text'"), "invalid_type");
+    if (text == nullptr || !text->is_string())
+      throw invalid(param, cat("a text part of '", param, "' must have a string 'text'"), "invalid_type");
     out += text->get_ref<const std::string&>();
   }
   return out;
@@ -189,14 +194,16 @@ void read_messages(const Json& body, const RequestLimits& limits, CompletionRequ
     bytes += static_cast<int64_t>(request.messages.back().content.value_or("").size());
   }
   if (bytes > limits.max_prompt_bytes) {
-    throw invalid("messages", cat("'messages' hold ", bytes, " bytes of text, expected at most ", limits.max_prompt_bytes), "prompt_too_long");
+    throw invalid("messages", cat("'messages' hold ", bytes, " bytes of text, expected at most ", limits.max_prompt_bytes),
+                  "prompt_too_long");
   }
 }
 
 std::vector<int32_t> read_ids(const Json& list) {
   std::vector<int32_t> ids;
   for (const Json& id : list) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX || (id.is_number_unsigned() && id.get<uint64_t>() > INT32_MAX)) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX ||
+        (id.is_number_unsigned() && id.get<uint64_t>() > INT32_MAX)) {
       throw invalid("prompt", cat("'prompt' holds ", id.dump().substr(0, 32), ", expected token ids"));
     }
     ids.push_back(id.get<int32_t>());

@@ -14,8 +14,8 @@ Gate::Pass Gate::enter(int slots, std::stop_token stop) {
     used_ += slots;
     return {*this, slots};
   }
-  check(static_cast<int>(queue_.size()) < max_waiting_, ErrorCode::kResource, "[queue] ", queue_.size(), " requests are waiting, the limit is ",
-        max_waiting_);
+  check(static_cast<int>(queue_.size()) < max_waiting_, ErrorCode::kResource, "[queue] ", queue_.size(),
+        " requests are waiting, the limit is ", max_waiting_);
   const auto place = queue_.insert(queue_.end(), slots);
   const auto my_turn = [&] { return place == queue_.begin() && used_ + slots <= slots_; };
   const bool ready = changed_.wait_for(lock, stop, std::chrono::milliseconds(timeout_ms_), my_turn);

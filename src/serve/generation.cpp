@@ -94,7 +94,8 @@ int checked_size(const TextEngine& engine, const GenerationOptions& options) {
   for (const auto& prompt : options.prompts) {
     const auto length = static_cast<int64_t>(prompt.size());
     if (length + 1 > context) {
-      throw ApiError(400, cat("the prompt has ", length, " tokens; the model's context of ", context, " tokens leaves no room for an answer"),
+      throw ApiError(400,
+                     cat("the prompt has ", length, " tokens; the model's context of ", context, " tokens leaves no room for an answer"),
                      "messages", "context_length_exceeded");
     }
   }

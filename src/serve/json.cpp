@@ -30,7 +30,8 @@ void set_option(const Json& value, Option& option) {
       return option.set_bool(value.get<bool>());
     case OptionType::kInt:
       if (value.is_number_integer()) return option.set_number(value.get<double>(), true);
-      if (value.is_number_float() && value.get<double>() == std::floor(value.get<double>())) return option.set_number(value.get<double>(), false);
+      if (value.is_number_float() && value.get<double>() == std::floor(value.get<double>()))
+        return option.set_number(value.get<double>(), false);
       throw refuse();
     case OptionType::kDouble:
       if (!value.is_number()) throw refuse();

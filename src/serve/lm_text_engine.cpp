@@ -24,7 +24,8 @@ int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 }  // namespace
 
 struct LmTextEngine::State {
-  State(std::shared_ptr<lm::Engine> e, const LmTextEngineOptions& o) : engine(std::move(e)), options(o), tokenizer(*engine->model().tokenizer()) {}
+  State(std::shared_ptr<lm::Engine> e, const LmTextEngineOptions& o)
+      : engine(std::move(e)), options(o), tokenizer(*engine->model().tokenizer()) {}
 
   std::shared_ptr<lm::Engine> engine;
   LmTextEngineOptions options;
@@ -90,7 +91,8 @@ const EngineInfo& LmTextEngine::info() const { return state_->info; }
 
 std::vector<int32_t> LmTextEngine::tokenize(std::string_view text) const {
   auto ids = lm::tokenize_text(state_->tokenizer, text);
-  if (text::ensure_single_bos(ids, state_->tokenizer.vocab().bos_id).dropped > 0) log_warning("a prompt began with a second BOS; it was dropped");
+  if (text::ensure_single_bos(ids, state_->tokenizer.vocab().bos_id).dropped > 0)
+    log_warning("a prompt began with a second BOS; it was dropped");
   return ids;
 }
 
@@ -119,7 +121,8 @@ lm::Sequence LmTextEngine::State::start_sequence(const GenerateCall& call, int64
     int64_t best_length = kMinReuse - 1;
     for (auto entry = finished.begin(); entry != finished.end(); ++entry) {
       // The last position must be computed anew: its logits are not kept.
-      const int64_t common = std::min({common_prefix(entry->ids(), call.prompt), entry->computed(), static_cast<int64_t>(call.prompt.size()) - 1});
+      const int64_t common =
+          std::min({common_prefix(entry->ids(), call.prompt), entry->computed(), static_cast<int64_t>(call.prompt.size()) - 1});
       if (common > best_length) {
         best = entry;
         best_length = common;
@@ -149,7 +152,8 @@ void LmTextEngine::State::keep(lm::Sequence sequence) {
   // What the new one begins with is covered by it.
   for (auto entry = finished.begin(); entry != finished.end();) {
     const auto next = std::next(entry);
-    if (common_prefix(entry->ids(), sequence.ids()) == static_cast<int64_t>(entry->ids().size())) dropped.splice(dropped.begin(), finished, entry);
+    if (common_prefix(entry->ids(), sequence.ids()) == static_cast<int64_t>(entry->ids().size()))
+      dropped.splice(dropped.begin(), finished, entry);
     entry = next;
   }
   finished.push_front(std::move(sequence));

@@ -2,7 +2,7 @@
 //
 // Chat: Gemma's chat format for instruction-tuned models, else a transcript (text/transcript.h).
 // Prefix reuse: the last finished sequences are kept; a prompt that begins like one of them continues from its keys and values (forked, so
-// that nothing is lost), which makes the next turn of a chat cost only its new tokens. The bytes of an answer do not depend on it (lm/engine.h).
+// that nothing is lost), which makes the next turn of a chat cost only its new tokens. An answer does not depend on it (lm/engine.h).
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@
 namespace attune::serve {
 
 struct LmTextEngineOptions {
-  int64_t ctx_size = 0;        ///< positions of a conversation at most; 0: the model's own limit
-  int32_t prefix_cache = 16;   ///< finished sequences kept; 0 keeps none
+  int64_t ctx_size = 0;  ///< positions of a conversation at most; 0: the model's own limit
+  int32_t prefix_cache = 16;  ///< finished sequences kept; 0 keeps none
 
   void describe(OptionList& list);
 };

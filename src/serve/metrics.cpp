@@ -21,7 +21,8 @@ const Histogram::BucketBoundaries kTokenSeconds = {0.001, 0.0025, 0.005, 0.01, 0
 
 struct Metrics::State {
   prometheus::Registry registry;
-  Family<Counter>& requests = prometheus::BuildCounter().Name("attune_requests_total").Help("Requests by route and status.").Register(registry);
+  Family<Counter>& requests =
+      prometheus::BuildCounter().Name("attune_requests_total").Help("Requests by route and status.").Register(registry);
   Family<Histogram>& request_seconds =
       prometheus::BuildHistogram().Name("attune_request_seconds").Help("Time from request to the end of the answer.").Register(registry);
   Counter& prompt_tokens = counter("attune_prompt_tokens_total", "Tokens of prompts, cached ones included.");
@@ -38,7 +39,8 @@ struct Metrics::State {
                              .Help("Time between two tokens of one answer.")
                              .Register(registry)
                              .Add({}, kTokenSeconds);
-  Family<Counter>& feedback = prometheus::BuildCounter().Name("attune_feedback_events_total").Help("Feedback events stored.").Register(registry);
+  Family<Counter>& feedback =
+      prometheus::BuildCounter().Name("attune_feedback_events_total").Help("Feedback events stored.").Register(registry);
   Gauge& ready = gauge("attune_ready", "1 once model and recommender are loaded.");
   Gauge& running = gauge("attune_requests_running", "Generations running.");
   Gauge& queued = gauge("attune_requests_queued", "Requests waiting for a place.");
@@ -52,7 +54,9 @@ struct Metrics::State {
   Family<Gauge>& because =
       prometheus::BuildGauge().Name("attune_because").Help("Reasons written since the start, by source.").Register(registry);
 
-  Counter& counter(const char* name, const char* help) { return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({}); }
+  Counter& counter(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
+  }
   Gauge& gauge(const char* name, const char* help) { return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({}); }
 };
 

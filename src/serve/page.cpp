@@ -16,12 +16,9 @@ constexpr const char* kContentSecurityPolicy =
     "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 net::Headers page_headers(std::string_view path, std::string_view hash) {
-  net::Headers headers{{"Content-Type", std::string(mime_type(path))},
-                       {"Content-Security-Policy", kContentSecurityPolicy},
-                       {"X-Content-Type-Options", "nosniff"},
-                       {"Referrer-Policy", "no-referrer"},
-                       {"Cross-Origin-Opener-Policy", "same-origin"},
-                       {"Cross-Origin-Resource-Policy", "same-origin"}};
+  net::Headers headers{{"Content-Type", std::string(mime_type(path))}, {"Content-Security-Policy", kContentSecurityPolicy},
+                       {"X-Content-Type-Options", "nosniff"},          {"Referrer-Policy", "no-referrer"},
+                       {"Cross-Origin-Opener-Policy", "same-origin"},  {"Cross-Origin-Resource-Policy", "same-origin"}};
   headers.add("Cache-Control", path.starts_with("/assets/") ? "private, max-age=31536000, immutable" : "no-cache");
   if (!hash.empty()) headers.add("ETag", cat("\"", hash, "\""));
   return headers;
@@ -30,12 +27,19 @@ net::Headers page_headers(std::string_view path, std::string_view hash) {
 }  // namespace
 
 std::string_view mime_type(std::string_view path) noexcept {
-  static constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
-      {".html", "text/html; charset=utf-8"},   {".js", "text/javascript; charset=utf-8"}, {".css", "text/css; charset=utf-8"},
-      {".svg", "image/svg+xml"},               {".png", "image/png"},                     {".ico", "image/x-icon"},
-      {".json", "application/json"},           {".webmanifest", "application/manifest+json"}, {".woff2", "font/woff2"},
-      {".txt", "text/plain; charset=utf-8"},   {".webp", "image/webp"},                   {".jpg", "image/jpeg"},
-      {".map", "application/json"}};
+  static constexpr std::pair<std::string_view, std::string_view> kTypes[] = {{".html", "text/html; charset=utf-8"},
+                                                                             {".js", "text/javascript; charset=utf-8"},
+                                                                             {".css", "text/css; charset=utf-8"},
+                                                                             {".svg", "image/svg+xml"},
+                                                                             {".png", "image/png"},
+                                                                             {".ico", "image/x-icon"},
+                                                                             {".json", "application/json"},
+                                                                             {".webmanifest", "application/manifest+json"},
+                                                                             {".woff2", "font/woff2"},
+                                                                             {".txt", "text/plain; charset=utf-8"},
+                                                                             {".webp", "image/webp"},
+                                                                             {".jpg", "image/jpeg"},
+                                                                             {".map", "application/json"}};
   for (const auto& [ending, type] : kTypes) {
     if (path.ends_with(ending)) return type;
   }

@@ -12,7 +12,7 @@
 
 namespace attune::serve {
 
-/// One request being handled. Counts itself in the metrics just before its answer is complete, so that whoever has the answer finds it counted.
+/// One request being handled. Counts itself in the metrics just before its answer is complete: whoever has the answer finds it counted.
 class Call {
  public:
   Call(Api& owner, const net::Request& given, net::Responder& out) : api(owner), request(given), responder_(out) {}
@@ -23,7 +23,7 @@ class Call {
   Api& api;
   const net::Request& request;
   std::vector<std::string> params;  ///< decoded values of the pattern's {names}, in order
-  std::shared_ptr<const App> app;   ///< set for routes that need it
+  std::shared_ptr<const App> app;  ///< set for routes that need it
   std::string_view pattern = "none";  ///< of the route, for the metrics
 
   /// A JSON answer.
@@ -45,10 +45,10 @@ class Call {
 };
 
 struct Route {
-  std::string_view method;   ///< GET also answers HEAD
+  std::string_view method;  ///< GET also answers HEAD
   std::string_view pattern;  ///< "/v1/items/{id}"; a last "*" takes any rest
-  bool needs_key;            ///< asked for once a key is set
-  bool needs_ready;          ///< 503 while loading
+  bool needs_key;  ///< asked for once a key is set
+  bool needs_ready;  ///< 503 while loading
   std::string_view help;
   void (*handler)(Call& call);
 };

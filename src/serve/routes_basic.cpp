@@ -64,7 +64,8 @@ void handle_models(Call& call) {
 void handle_model(Call& call) {
   const EngineInfo& info = call.app->engine->info();
   if (call.params[0] != info.model) {
-    throw ApiError(404, cat("model '", call.params[0].substr(0, 64), "' is not served, known is: ", info.model), "model", "model_not_found");
+    throw ApiError(404, cat("model '", call.params[0].substr(0, 64), "' is not served, known is: ", info.model), "model",
+                   "model_not_found");
   }
   call.send_json(200, dump_json(model_json(info)));
 }

@@ -18,7 +18,8 @@ void check_model(const std::string& asked, const std::string& served) {
 
 std::vector<int32_t> checked_ids(std::vector<int32_t> ids, const EngineInfo& info) {
   for (const int32_t id : ids) {
-    if (id >= info.vocab_size) throw ApiError(400, cat("'prompt' holds the id ", id, ", expected 0 to ", info.vocab_size - 1), "prompt", "invalid_value");
+    if (id >= info.vocab_size)
+      throw ApiError(400, cat("'prompt' holds the id ", id, ", expected 0 to ", info.vocab_size - 1), "prompt", "invalid_value");
   }
   return ids;
 }
@@ -48,12 +49,14 @@ GenerationOptions make_options(const TextEngine& engine, CompletionRequest& requ
   }
   for (const auto& [id, bias] : request.fields.sampler.logit_bias) {
     if (id >= info.vocab_size) {
-      throw ApiError(400, cat("'logit_bias' has the token id ", id, ", expected 0 to ", info.vocab_size - 1), "logit_bias", "invalid_value");
+      throw ApiError(400, cat("'logit_bias' has the token id ", id, ", expected 0 to ", info.vocab_size - 1), "logit_bias",
+                     "invalid_value");
     }
   }
   const int64_t asked = request.max_new(limits);
   if (asked > info.context_length && (request.fields.max_tokens > 0 || request.fields.max_completion_tokens > 0)) {
-    throw ApiError(400, cat("'max_tokens' must be 1 to ", info.context_length, ", the context length, found ", asked), "max_tokens", "invalid_value");
+    throw ApiError(400, cat("'max_tokens' must be 1 to ", info.context_length, ", the context length, found ", asked), "max_tokens",
+                   "invalid_value");
   }
   out.sampler = request.fields.sampler;
   out.seed = request.has_seed ? request.seed : (static_cast<uint64_t>(std::random_device{}()) << 32 | std::random_device{}());
@@ -116,7 +119,8 @@ void complete(Call& call, CompletionRequest request) {
   check_model(request.fields.model, engine.info().model);
   const AnswerHead head = make_head(request, engine.info());
   const bool stream = request.fields.stream;
-  Generation generation(engine, call.api.gate(), call.api.metrics(), make_options(engine, request, call.api.options().limits), call.request.stop);
+  Generation generation(engine, call.api.gate(), call.api.metrics(), make_options(engine, request, call.api.options().limits),
+                        call.request.stop);
   stream ? answer_stream(call, generation, head) : answer_whole(call, generation, head);
 }
 

@@ -25,7 +25,8 @@ decltype(auto) storing(Body&& body) {
   try {
     return body();
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kResource || error.code() == ErrorCode::kIo) throw ApiError(503, error.what(), "", "storage_unavailable");
+    if (error.code() == ErrorCode::kResource || error.code() == ErrorCode::kIo)
+      throw ApiError(503, error.what(), "", "storage_unavailable");
     throw;
   }
 }
@@ -65,14 +66,9 @@ OrderedJson items_json(const std::vector<assist::RecommendedItem>& items) {
 OrderedJson share_json(const assist::BecauseShare& share) { return {{"model", share.model}, {"template", share.from_template}}; }
 
 OrderedJson entry_json(const assist::CatalogueEntry& entry) {
-  OrderedJson out = {{"item", entry.id},
-                     {"title", entry.title},
-                     {"catalogue_title", entry.catalogue_title},
-                     {"year", optional_year(entry.year)},
-                     {"genres", entry.genres},
-                     {"learned", entry.learned},
-                     {"overridden", entry.overridden},
-                     {"popularity", entry.popularity}};
+  OrderedJson out = {
+      {"item", entry.id},       {"title", entry.title},     {"catalogue_title", entry.catalogue_title}, {"year", optional_year(entry.year)},
+      {"genres", entry.genres}, {"learned", entry.learned}, {"overridden", entry.overridden},           {"popularity", entry.popularity}};
   if (!entry.extra.empty()) out["extra"] = entry.extra;
   return out;
 }
@@ -127,7 +123,9 @@ void stream_recommendation(Call& call, assist::RecommendService& service, const 
     alive = call.start_events();
     send({{"type", "items"}, {"user", reply.user}, {"model", reply.model}, {"items", items_json(reply.items)}});
   };
-  callbacks.on_delta = [&](std::string_view item, std::string_view text) { send({{"type", "because_delta"}, {"item", item}, {"text", text}}); };
+  callbacks.on_delta = [&](std::string_view item, std::string_view text) {
+    send({{"type", "because_delta"}, {"item", item}, {"text", text}});
+  };
   callbacks.on_because = [&](std::string_view item, std::string_view because, assist::BecauseSource source) {
     send({{"type", "because"}, {"item", item}, {"because", because}, {"because_source", source_json(source)}});
   };
@@ -160,10 +158,8 @@ void handle_recommend(Call& call) {
   asked.seed = fields.seed;
   if (fields.stream) return stream_recommendation(call, service, asked);
   const auto reply = finding("user", [&] { return service.recommend(asked, {}, call.request.stop); });
-  const OrderedJson answer = {{"user", reply.user},
-                              {"model", reply.model},
-                              {"items", items_json(reply.items)},
-                              {"because_share", share_json(reply.because_share)}};
+  const OrderedJson answer = {
+      {"user", reply.user}, {"model", reply.model}, {"items", items_json(reply.items)}, {"because_share", share_json(reply.because_share)}};
   call.send_json(200, dump_json(answer));
 }
 
@@ -258,11 +254,10 @@ void handle_get_user(Call& call) {
                        {"value", rating.value},
                        {"time", rating.time_ms > 0 ? OrderedJson(rating.time_ms / 1000) : OrderedJson(nullptr)}});
   }
-  const OrderedJson answer = {
-      {"user", profile.user},
-      {"num_ratings", profile.num_ratings},
-      {"ratings", std::move(ratings)},
-      {"taste", {{"likes", profile.likes}, {"dislikes", profile.dislikes}, {"favourites", profile.favourites}}}};
+  const OrderedJson answer = {{"user", profile.user},
+                              {"num_ratings", profile.num_ratings},
+                              {"ratings", std::move(ratings)},
+                              {"taste", {{"likes", profile.likes}, {"dislikes", profile.dislikes}, {"favourites", profile.favourites}}}};
   call.send_json(200, dump_json(answer));
 }
 
@@ -273,7 +268,9 @@ void handle_delete_user(Call& call) {
 }
 
 void handle_export_user(Call& call) {
-  call.send({200, {{"Content-Type", "application/x-ndjson"}, {"Cache-Control", "no-store"}}, finding("user", [&] { return people(call).export_user(path_id(call)); })});
+  call.send({200, {{"Content-Type", "application/x-ndjson"}, {"Cache-Control", "no-store"}}, finding("user", [&] {
+               return people(call).export_user(path_id(call));
+             })});
 }
 
 }  // namespace attune::serve

@@ -80,15 +80,19 @@ struct BadCase {
 };
 
 std::string get_with(const std::string& fields) { return "GET / HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n"; }
-std::string post_with(const std::string& fields, const std::string& body) { return "POST / HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n" + body; }
+std::string post_with(const std::string& fields, const std::string& body) {
+  return "POST / HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n" + body;
+}
 
 std::vector<BadCase> bad_cases() {
   return {
-      {"only empty lines", [] {
+      {"only empty lines",
+       [] {
          std::string out;
          for (int i = 0; i < 17; ++i) out += "\r\n";
          return out;
-       }(), 400},
+       }(),
+       400},
       {"long line without CR", "GET /" + std::string(9000, 'a') + "\n", 431},
       {"no version", "GET /\r\n\r\n", 400},
       {"version 2", "GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505},

@@ -81,7 +81,9 @@ class ServerTest : public ::testing::Test {
   std::unique_ptr<Server> server_;
 };
 
-std::string get(const std::string& path, const std::string& fields = "") { return "GET " + path + " HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n"; }
+std::string get(const std::string& path, const std::string& fields = "") {
+  return "GET " + path + " HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n";
+}
 
 TEST_F(ServerTest, AnswersAndKeepsAlive) {
   start();
@@ -163,7 +165,9 @@ TEST_F(ServerTest, MalformedRequestsGetTheirStatusAndAClosedConnection) {
   const std::pair<std::string, std::string> cases[] = {
       {"NONSENSE\r\n\r\n", "400"},
       {"GET / HTTP/3.0\r\nHost: h\r\n\r\n", "505"},
-      {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n", "400"},
+      {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+       "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
+       "400"},
       {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n", "413"},
       {"GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: h\r\n\r\n", "431"},
   };

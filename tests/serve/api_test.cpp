@@ -43,9 +43,10 @@ TEST(Routes, EveryRouteButHealthNeedsTheKey) {
   net::Client client = served.client();
   for (const Route& route : routes()) {
     EXPECT_EQ(route.needs_key, route.pattern != "/health") << route.pattern;
-    for (const net::Headers& headers : {net::Headers{}, net::Headers{{"Authorization", "Bearer wrong"}}, net::Headers{{"Authorization", "secret-key"}},
-                                        net::Headers{{"Authorization", "Bearer secret-key2"}}, net::Headers{{"Authorization", "Bearer "}},
-                                        net::Headers{{"Authorization", "Basic %%%"}}, net::Headers{{"Authorization", "Basic dXNlcjp3cm9uZw=="}}}) {
+    for (const net::Headers& headers :
+         {net::Headers{}, net::Headers{{"Authorization", "Bearer wrong"}}, net::Headers{{"Authorization", "secret-key"}},
+          net::Headers{{"Authorization", "Bearer secret-key2"}}, net::Headers{{"Authorization", "Bearer "}},
+          net::Headers{{"Authorization", "Basic %%%"}}, net::Headers{{"Authorization", "Basic dXNlcjp3cm9uZw=="}}}) {
       const auto response = call_route(client, route, headers);
       if (route.pattern == "/health") {
         EXPECT_EQ(response.status, 200);
@@ -129,7 +130,8 @@ TEST(Host, OnlyLoopbackAndListedNames) {
   for (const char* host : {"localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "my.machine", "My.Machine:80"}) {
     EXPECT_EQ(client.get("/v1/models", {{"Host", host}}).status, 200) << host;
   }
-  for (const char* host : {"evil.example", "evil.example:8080", "127.0.0.1.evil.example", "my.machine.evil", "localhost.evil", "[::2]", "", "[", "192.168.1.2"}) {
+  for (const char* host : {"evil.example", "evil.example:8080", "127.0.0.1.evil.example", "my.machine.evil", "localhost.evil", "[::2]", "",
+                           "[", "192.168.1.2"}) {
     expect_error_shape(client.get("/v1/models", {{"Host", host}}), 400);
     expect_error_shape(client.get("/health", {{"Host", host}}), 400);
   }

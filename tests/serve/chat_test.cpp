@@ -81,7 +81,11 @@ TEST(Chat, MaxTokensCutsWithReasonLength) {
 
 TEST(Chat, EachChoiceHasItsOwnTextAndStream) {
   ServedApi served([](const std::string&, const GenerateCall& call, int choice) {
-    return Script{.pieces = {cat("seed", call.seed, "-"), cat("choice", choice)}, .finish = lm::Finish::kStop, .endless = false, .delay_us = 100 * (5 - choice), .error = std::nullopt};
+    return Script{.pieces = {cat("seed", call.seed, "-"), cat("choice", choice)},
+                  .finish = lm::Finish::kStop,
+                  .endless = false,
+                  .delay_us = 100 * (5 - choice),
+                  .error = std::nullopt};
   });
   served.ready();
   Json body = chat("Hi");
@@ -103,8 +107,19 @@ TEST(Chat, FieldsReachTheEngine) {
   ServedApi served(fixed({"a"}));
   served.ready();
   Json body = chat("Hi");
-  body.update({{"temperature", 0.5}, {"top_p", 0.9}, {"top_k", 7}, {"min_p", 0.1}, {"repeat_penalty", 1.1}, {"presence_penalty", -1}, {"frequency_penalty", 2},
-               {"seed", 18446744073709551615ull}, {"logit_bias", {{"5", -100}, {"7", 1.5}}}, {"max_tokens", 17}, {"user", "u"}, {"unknown_field", {1, 2}}, {"stop", nullptr}});
+  body.update({{"temperature", 0.5},
+               {"top_p", 0.9},
+               {"top_k", 7},
+               {"min_p", 0.1},
+               {"repeat_penalty", 1.1},
+               {"presence_penalty", -1},
+               {"frequency_penalty", 2},
+               {"seed", 18446744073709551615ull},
+               {"logit_bias", {{"5", -100}, {"7", 1.5}}},
+               {"max_tokens", 17},
+               {"user", "u"},
+               {"unknown_field", {1, 2}},
+               {"stop", nullptr}});
   served.post(kChat, body);
   ASSERT_EQ(served.engine->calls.size(), 1u);
   const GenerateCall& call = served.engine->calls[0];
@@ -129,7 +144,8 @@ TEST(Chat, ContentPartsAreJoined) {
     return Script{.pieces = {prompt}, .finish = lm::Finish::kStop, .endless = false, .delay_us = 0, .error = std::nullopt};
   });
   served.ready();
-  const Json body = {{"messages", {{{"role", "user"}, {"content", {{{"type", "text"}, {"text", "one "}}, {{"type", "text"}, {"text", "two"}}}}}}}};
+  const Json body = {
+      {"messages", {{{"role", "user"}, {"content", {{{"type", "text"}, {"text", "one "}}, {{"type", "text"}, {"text", "two"}}}}}}}};
   EXPECT_EQ(served.post(kChat, body)["choices"][0]["message"]["content"], "U:one two\n");
 }
 
@@ -272,7 +288,8 @@ TEST(Logprobs, CompletionsHaveTheirOwnForm) {
 
 TEST(Completions, EveryFormOfPrompt) {
   ServedApi served([](const std::string& prompt, const GenerateCall&, int choice) {
-    return Script{.pieces = {"[", prompt, cat("]", choice)}, .finish = lm::Finish::kStop, .endless = false, .delay_us = 0, .error = std::nullopt};
+    return Script{
+        .pieces = {"[", prompt, cat("]", choice)}, .finish = lm::Finish::kStop, .endless = false, .delay_us = 0, .error = std::nullopt};
   });
   served.ready();
   Json answer = served.post(kCompletions, {{"prompt", "abc"}});
@@ -306,7 +323,8 @@ TEST(Errors, ContextOverflowIs400WithItsCode) {
 
 TEST(Errors, EngineErrorsHaveTheirStatus) {
   ServedApi served([](const std::string& prompt, const GenerateCall&, int) {
-    Script script{.pieces = {}, .finish = lm::Finish::kStop, .endless = false, .delay_us = 0, .error = Error(ErrorCode::kOutOfMemory, "[kv] full")};
+    Script script{
+        .pieces = {}, .finish = lm::Finish::kStop, .endless = false, .delay_us = 0, .error = Error(ErrorCode::kOutOfMemory, "[kv] full")};
     if (prompt.find("late") != std::string::npos) script.pieces = {"some", "text"};
     return script;
   });
@@ -343,7 +361,8 @@ TEST(Cancel, DisconnectEndsTheGenerationAndCountersReturnToZero) {
     body["n"] = 3;
     const std::string text = body.dump();
     test::RawSocket socket(served.server.port());
-    socket.send(cat("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ", text.size(), "\r\n\r\n", text));
+    socket.send(cat("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ",
+                    text.size(), "\r\n\r\n", text));
     ASSERT_TRUE(eventually([&] { return served.engine->running() == 3; }));
     if (stream) socket.read_until("word");
     EXPECT_EQ(served.api.gate().running(), 3);
@@ -359,7 +378,11 @@ TEST(Cancel, DisconnectEndsTheGenerationAndCountersReturnToZero) {
 
 TEST(Cancel, OneClientsDisconnectLeavesTheOthers) {
   ServedApi served([](const std::string& prompt, const GenerateCall&, int) {
-    Script script{.pieces = std::vector<std::string>(200, "w"), .finish = lm::Finish::kStop, .endless = false, .delay_us = 300, .error = std::nullopt};
+    Script script{.pieces = std::vector<std::string>(200, "w"),
+                  .finish = lm::Finish::kStop,
+                  .endless = false,
+                  .delay_us = 300,
+                  .error = std::nullopt};
     script.endless = prompt.find("endless") != std::string::npos;
     return script;
   });
@@ -368,11 +391,10 @@ TEST(Cancel, OneClientsDisconnectLeavesTheOthers) {
   body["stream"] = true;
   const std::string text = body.dump();
   auto socket = std::make_unique<test::RawSocket>(served.server.port());
-  socket->send(cat("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ", text.size(), "\r\n\r\n", text));
+  socket->send(cat("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ",
+                   text.size(), "\r\n\r\n", text));
   ASSERT_TRUE(eventually([&] { return served.engine->running() == 1; }));
-  std::thread other([&] {
-    EXPECT_EQ(served.post(kChat, chat("short"))["choices"][0]["message"]["content"], std::string(200, 'w'));
-  });
+  std::thread other([&] { EXPECT_EQ(served.post(kChat, chat("short"))["choices"][0]["message"]["content"], std::string(200, 'w')); });
   ASSERT_TRUE(eventually([&] { return served.engine->running() == 2; }));
   socket.reset();
   other.join();
@@ -389,7 +411,9 @@ TEST(Queue, FullQueueIs429AndLongWaitIs503) {
   Json body = chat("Hi");
   body["max_tokens"] = 4000;
   const std::string text = body.dump();
-  const std::string request = cat("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ", text.size(), "\r\n\r\n", text);
+  const std::string request =
+      cat("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ", text.size(),
+          "\r\n\r\n", text);
   for (int i = 0; i < 2; ++i) {
     held.push_back(std::make_unique<test::RawSocket>(served.server.port()));
     held.back()->send(request);

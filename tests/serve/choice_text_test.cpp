@@ -8,7 +8,8 @@ namespace attune::serve {
 namespace {
 
 /// Feeds `bytes` cut at random places and returns the joined text and the tokens listed.
-std::pair<std::string, std::vector<std::string>> run(const std::string& bytes, const ChoiceText::Options& options, Rng& rng, size_t longest) {
+std::pair<std::string, std::vector<std::string>> run(const std::string& bytes, const ChoiceText::Options& options, Rng& rng,
+                                                     size_t longest) {
   ChoiceText text(options);
   std::string out;
   std::vector<std::string> tokens;

@@ -90,10 +90,12 @@ TEST_F(Fields, EveryOtherFieldOfTheSchemaRefusesWrongTypes) {
     EXPECT_EQ(status_of_field(path, "stop", "\"" + std::string(256, 'x') + "\""), 200);
     EXPECT_EQ(status_of_field(path, "stop", "[\"a\",\"b\",\"c\",\"d\"]"), 200);
     EXPECT_EQ(status_of_field(path, "stop", "[]"), 200);
-    for (const char* bad : {"1.5", "\"1\"", "true", "[]", "18446744073709551616", "1e400"}) EXPECT_EQ(status_of_field(path, "seed", bad), 400) << bad;
-    for (const char* good : {"0", "18446744073709551615", "-9223372036854775808"}) EXPECT_EQ(status_of_field(path, "seed", good), 200) << good;
-    for (const char* bad : {"1", "[]", "{\"a\":1}", "{\"-1\":1}", "{\"1.5\":1}", "{\" 1\":1}", "{\"1\":101}", "{\"1\":-101}", "{\"1\":\"a\"}", "{\"1\":null}",
-                            "{\"99999999999\":1}", "{\"1048576\":1}"}) {
+    for (const char* bad : {"1.5", "\"1\"", "true", "[]", "18446744073709551616", "1e400"})
+      EXPECT_EQ(status_of_field(path, "seed", bad), 400) << bad;
+    for (const char* good : {"0", "18446744073709551615", "-9223372036854775808"})
+      EXPECT_EQ(status_of_field(path, "seed", good), 200) << good;
+    for (const char* bad : {"1", "[]", "{\"a\":1}", "{\"-1\":1}", "{\"1.5\":1}", "{\" 1\":1}", "{\"1\":101}", "{\"1\":-101}",
+                            "{\"1\":\"a\"}", "{\"1\":null}", "{\"99999999999\":1}", "{\"1048576\":1}"}) {
       EXPECT_EQ(status_of_field(path, "logit_bias", bad), 400) << bad;
     }
     EXPECT_EQ(status_of_field(path, "logit_bias", "{\"1\":100,\"2\":-100}"), 200);
@@ -160,12 +162,16 @@ TEST_F(Fields, BadBodies) {
       {kChat, "{\"messages\":[{\"role\":\"user\",\"content\":1}]}", "messages[0].content"},
       {kChat, "{\"messages\":[{\"role\":\"user\",\"content\":[1]}]}", "messages[0].content"},
       {kChat, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}", "messages[0].content"},
-      {kChat, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:\"}}]}]}", "messages[0].content"},
+      {kChat, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:\"}}]}]}",
+       "messages[0].content"},
       {kChat, "{\"messages\":[{\"role\":\"user\",\"content\":null}]}", "messages"},
       {kChat, "{\"messages\":[{\"role\":\"wizard\",\"content\":\"a\"}]}", "messages"},
       {kChat, "{\"messages\":[{\"role\":\"system\",\"content\":\"a\"}]}", "messages"},
       {kChat, "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\"},{\"role\":\"user\",\"content\":\"b\"}]}", "messages"},
-      {kChat, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]},{\"role\":\"tool\",\"content\":\"x\"}]}", "messages"},
+      {kChat,
+       "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]},"
+       "{\"role\":\"tool\",\"content\":\"x\"}]}",
+       "messages"},
       {kChat, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"top_logprobs\":2}", "top_logprobs"},
       {kChat, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stream_options\":{\"include_usage\":true}}", "stream_options"},
       {kCompletions, "{}", "prompt"},
@@ -233,8 +239,8 @@ TEST(JsonLimits, AnswersAreValidUtf8) {
 
 // Random damage to a valid request: 200 or 400, never anything else.
 TEST_F(Fields, DamagedRequestsNeverGive500) {
-  const std::string good =
-      R"({"messages":[{"role":"user","content":[{"type":"text","text":"a"}]}],"temperature":0.5,"stop":["x"],"logit_bias":{"5":1},"n":1,"seed":3,"logprobs":true,"top_logprobs":2})";
+  const std::string good = R"({"messages":[{"role":"user","content":[{"type":"text","text":"a"}]}],"temperature":0.5,"stop":["x"],)"
+                           R"("logit_bias":{"5":1},"n":1,"seed":3,"logprobs":true,"top_logprobs":2})";
   Rng rng(11);
   net::Client client = served_.client();
   for (int round = 0; round < 1500; ++round) {
@@ -254,8 +260,9 @@ TEST_F(Fields, DamagedRequestsNeverGive500) {
 }
 
 TEST(ErrorMapping, EveryCodeHasAStatus) {
-  for (const auto code : {ErrorCode::kInvalidArgument, ErrorCode::kNotFound, ErrorCode::kFailedPrecondition, ErrorCode::kOutOfMemory, ErrorCode::kResource,
-                          ErrorCode::kCorruptData, ErrorCode::kIo, ErrorCode::kUnsupported, ErrorCode::kCancelled, ErrorCode::kInternal}) {
+  for (const auto code :
+       {ErrorCode::kInvalidArgument, ErrorCode::kNotFound, ErrorCode::kFailedPrecondition, ErrorCode::kOutOfMemory, ErrorCode::kResource,
+        ErrorCode::kCorruptData, ErrorCode::kIo, ErrorCode::kUnsupported, ErrorCode::kCancelled, ErrorCode::kInternal}) {
     const ApiError error = api_error(Error(code, "[x] text"));
     EXPECT_GE(error.status(), 400);
     EXPECT_EQ(error.code(), error_code_name(code));

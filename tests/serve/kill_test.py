@@ -83,7 +83,8 @@ def main():
         for kill in range(kills + 1):
             begin = time.monotonic()
             process, port = start(binary, model, folder)
-            print(f"start {kill}: ready after {time.monotonic() - begin:.1f} s, {sum(map(len, acknowledged.values()))} acknowledged", flush=True)
+            known = sum(map(len, acknowledged.values()))
+            print(f"start {kill}: ready after {time.monotonic() - begin:.1f} s, {known} acknowledged", flush=True)
             for user, events in acknowledged.items():
                 if not events:
                     continue

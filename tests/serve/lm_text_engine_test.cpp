@@ -82,7 +82,8 @@ TEST(LmTextEngine, AnswersDoNotDependOnOtherClients) {
   api.engine->clear_prefix_cache();
   std::vector<std::string> together(12);
   std::vector<std::thread> threads;
-  for (int i = 0; i < 12; ++i) threads.emplace_back([&, i] { together[static_cast<size_t>(i)] = api.complete(prompt(cat("text number ", i), 32)); });
+  for (int i = 0; i < 12; ++i)
+    threads.emplace_back([&, i] { together[static_cast<size_t>(i)] = api.complete(prompt(cat("text number ", i), 32)); });
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(together, alone);
 }
@@ -152,7 +153,8 @@ TEST(LmTextEngine, CancelledInPrefillDecodeAndQueueLeavesNothing) {
       body["n"] = 1 + i % 3;
       const std::string text = body.dump();
       sockets.push_back(std::make_unique<test::RawSocket>(api.server.port()));
-      sockets.back()->send(cat("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ", text.size(), "\r\n\r\n", text));
+      sockets.back()->send(cat("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ",
+                               text.size(), "\r\n\r\n", text));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5 * round));
     sockets.clear();
@@ -230,7 +232,8 @@ TEST(LmTextEngine, StoppingWithWorkInProgressIsClean) {
     body["n"] = 8;
     const std::string text = body.dump();
     test::RawSocket socket(api->server.port());
-    socket.send(cat("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ", text.size(), "\r\n\r\n", text));
+    socket.send(cat("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ", text.size(),
+                    "\r\n\r\n", text));
     eventually([&] { return api->api.gate().running() > 0; });
     std::this_thread::sleep_for(std::chrono::milliseconds(round));
     api.reset();

@@ -29,7 +29,8 @@ std::shared_ptr<const people::Recommender> made_up_recommender() {
     options.rank = 8;
     options.sweeps = 4;
     auto model = people::fit_als(dataset.interactions, 60, 100, options, pool);
-    return std::make_shared<const people::Recommender>(dataset, std::move(model), people::TrainRecord{"generated", 1800, "2026-01-02T03:04:05Z", {}, ""});
+    return std::make_shared<const people::Recommender>(dataset, std::move(model),
+                                                       people::TrainRecord{"generated", 1800, "2026-01-02T03:04:05Z", {}, ""});
   }();
   return recommender;
 }
@@ -47,7 +48,8 @@ class People : public ::testing::Test {
     std::filesystem::remove_all(folder_, ignored);
   }
   void open(std::shared_ptr<assist::Explainer> explainer = nullptr) {
-    served_.people = std::make_shared<assist::RecommendService>(made_up_recommender(), store::open_sqlite_store(folder_ / "events.db"), std::move(explainer));
+    served_.people = std::make_shared<assist::RecommendService>(made_up_recommender(), store::open_sqlite_store(folder_ / "events.db"),
+                                                                std::move(explainer));
     served_.ready();
   }
   Json get(const std::string& path, int status = 200) {
@@ -210,7 +212,9 @@ TEST_F(People, BadRequestsNameTheField) {
 
 TEST_F(People, ItemsAreAddedChangedFoundAndRemoved) {
   const std::string path = "/v1/items/new%2Fitem%201";
-  Json put = send("PUT", path, {{"title", "The Quiet Caf\xc3\xa9"}, {"year", 2001}, {"genres", {"Drama", "Comedy"}}, {"director", "N. N."}, {"length", 93}});
+  Json put =
+      send("PUT", path,
+           {{"title", "The Quiet Caf\xc3\xa9"}, {"year", 2001}, {"genres", {"Drama", "Comedy"}}, {"director", "N. N."}, {"length", 93}});
   EXPECT_EQ(put["created"], true);
   Json item = get(path);
   EXPECT_EQ(item["item"], "new/item 1");
@@ -292,7 +296,8 @@ TEST_F(People, ManyWritersAndReaders) {
     threads.emplace_back([&, t] {
       const std::string user = cat("writer-", t);
       for (int i = 0; i < 10; ++i) {
-        const Json answer = served_.post("/v1/feedback", {{"user", user}, {"item", items[static_cast<size_t>(i)]}, {"kind", "rating"}, {"value", 1 + i % 5}});
+        const Json answer = served_.post(
+            "/v1/feedback", {{"user", user}, {"item", items[static_cast<size_t>(i)]}, {"kind", "rating"}, {"value", 1 + i % 5}});
         stored += answer["stored"] == true ? 1 : 0;
         const auto list = ids(recommend(user, 100));
         EXPECT_EQ(std::count(list.begin(), list.end(), items[static_cast<size_t>(i)]), 0);

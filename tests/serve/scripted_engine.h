@@ -57,7 +57,8 @@ class ScriptedEngine final : public serve::TextEngine {
   }
   std::vector<int32_t> render_chat(std::span<const text::ChatMessage> messages) const override {
     std::string text;
-    for (const auto& turn : text::arrange_chat(messages).turns) text += (turn.role == text::TurnRole::kUser ? "U:" : "A:") + turn.text + "\n";
+    for (const auto& turn : text::arrange_chat(messages).turns)
+      text += (turn.role == text::TurnRole::kUser ? "U:" : "A:") + turn.text + "\n";
     return tokenize(text);
   }
   std::vector<std::string> chat_stops() const override { return stops; }
@@ -112,7 +113,8 @@ class ScriptedEngine final : public serve::TextEngine {
       if (call.stop.stop_requested() || closing_) return call.on_done(choice, lm::Finish::kCancelled, nullptr);
       const std::string& bytes = script.pieces[i % script.pieces.size()];
       serve::TokenOut token{intern(bytes), -0.5f - static_cast<float>(i), bytes, {}};
-      for (int t = 0; t < call.num_top; ++t) token.top.push_back({t, -0.5f - static_cast<float>(t), t == 0 ? bytes : std::string(1, 'a' + t)});
+      for (int t = 0; t < call.num_top; ++t)
+        token.top.push_back({t, -0.5f - static_cast<float>(t), t == 0 ? bytes : std::string(1, 'a' + t)});
       if (!call.on_token(choice, std::move(token))) {
         finish = lm::Finish::kStop;
         return call.on_done(choice, finish, nullptr);

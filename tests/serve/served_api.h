@@ -17,7 +17,11 @@ using Json = nlohmann::json;
 class ServedApi {
  public:
   explicit ServedApi(ScriptedEngine::Writer writer, serve::ApiOptions options = {}, int64_t context_length = 4096)
-      : engine(std::make_shared<ScriptedEngine>(std::move(writer), context_length)), api(std::move(options)), server(server_options(), [this](const net::Request& request, net::Responder& responder) { api.handle(request, responder); }, serve::Api::error_page) {}
+      : engine(std::make_shared<ScriptedEngine>(std::move(writer), context_length)),
+        api(std::move(options)),
+        server(
+            server_options(), [this](const net::Request& request, net::Responder& responder) { api.handle(request, responder); },
+            serve::Api::error_page) {}
 
   void ready() { api.set_ready({engine, people}); }
   net::Client client() { return net::Client({.host = "127.0.0.1", .port = server.port()}); }

@@ -79,7 +79,8 @@ TEST(Service, StopCutsRunningWorkWithinItsGrace) {
   std::vector<std::unique_ptr<test::RawSocket>> sockets;
   for (int i = 0; i < 8; ++i) {
     sockets.push_back(std::make_unique<test::RawSocket>(service.port()));
-    sockets.back()->send(cat("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
+    sockets.back()->send(cat("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ",
+                             body.size(), "\r\n\r\n", body));
   }
   eventually([&] { return service.api().gate().running() > 0; });
   EXPECT_TRUE(service.stop());
