@@ -44,7 +44,8 @@ attune="$root/build/release/attune"
 heading "Learn the users"
 # Both folders belong to this checkout, so that trying it leaves nothing elsewhere.
 export ATTUNE_HOME="$root"
-if [ -f "$recommender/model.json" ]; then
+# A folder that this build cannot read (an interrupted or older one) is learned again.
+if [ -f "$recommender/model.json" ] && "$attune" recommend --user 196 -k 1 --recommender "$recommender" >/dev/null 2>&1; then
   note "Already learned: $recommender (remove the folder to learn again)."
 else
   "$attune" learn ratings "$ratings" --out "$recommender"
@@ -63,7 +64,8 @@ if [ "$check" -eq 1 ]; then
   server=$!
   status=0
   "$root/.venv/bin/python" "$root/scripts/check_routes.py" "http://127.0.0.1:$free" --server-pid "$server" || status=1
-  kill "$server" && { wait "$server" || { note "the server did not end cleanly on SIGTERM (code $?)"; status=1; }; }
+  kill "$server" 2>/dev/null || true
+  wait "$server" || { note "the server did not end cleanly (exit code $?)"; status=1; }
   server=""
   if [ "$status" -ne 0 ]; then
     note "--- the server's log:"
