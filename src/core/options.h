@@ -1,4 +1,4 @@
-// One list of options serves the command-line parser, --help, the server's request schema and docs/options.md.
+// One list of options serves the command-line parser, --help, the server's request schema and docs/cli.md.
 //
 // A component has a plain struct of fields with defaults and one function `void describe(OptionList&)` that names each field once:
 //   list.add("temperature", temperature, "Softmax temperature; 0 is greedy.").alias("--temp").range(0, 100);
@@ -94,7 +94,7 @@ class OptionList {
   Option& get(std::string_view name) const;
   /// Reads the environment variable of each option that was not set yet.
   void read_environment();
-  /// A Markdown table: option, default, range, help. What docs/options.md is made of.
+  /// A Markdown table: option, default, range, help. What docs/cli.md is made of.
   std::string markdown() const;
 
  private:
