@@ -85,6 +85,7 @@ class GgufWriter {
   void add_u64(std::string key, uint64_t value);
   void add_i32(std::string key, int32_t value);
   void add_f32(std::string key, float value);
+  void add_f64(std::string key, double value);
   void add_bool(std::string key, bool value);
   void add_string(std::string key, std::string value);
   void add_strings(std::string key, std::vector<std::string> values);
@@ -95,7 +96,13 @@ class GgufWriter {
   void copy_metadata(const GgufFile& from, std::string_view key);
   /// `data` must stay valid until `write`; size must equal rows * row_bytes. Throws kInvalidArgument. A scalar (shape []) is stored as [1].
   void add_tensor(std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> data);
-  void write(const Path& path) const;
+  /// A tensor whose bytes a producer makes while the file is written, so that a model need not fit in memory. Checks as `add_tensor`.
+  void declare_tensor(std::string name, DType dtype, std::vector<int64_t> shape);
+  /// Size of the file that `write` makes.
+  uint64_t file_bytes() const;
+  /// Throws kIo (disk full, no permission), kFailedPrecondition for declared tensors without `produce`, and what `produce` throws; then
+  /// no file is left and a file that was there stays.
+  void write(const Path& path, const TensorProducer& produce = {}) const;
 
  private:
   struct State;

@@ -71,14 +71,19 @@ class SafetensorsWriter {
   /// `dtype`: F32, F16 or BF16. `data` stays valid until written; its size must equal rows * row_bytes. Throws kInvalidArgument, also for
   /// a name that is empty, no UTF-8, "__metadata__" or there already.
   void add_tensor(std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> data);
+  /// A tensor whose bytes a producer makes while the file is written (F32, F16 or BF16). Checks as `add_tensor`.
+  void declare_tensor(std::string name, DType dtype, std::vector<int64_t> shape);
   /// Header type given by name: I64, I32, I16, I8, U8, BOOL, F64 and the others of docs/formats/safetensors.md.
   void add_raw(std::string name, std::string dtype, std::vector<int64_t> shape, std::span<const std::byte> data);
   /// Throws kInvalidArgument for a key given twice or text that is no UTF-8.
   void add_metadata(std::string key, std::string value);
-  void write(const Path& file) const;
+  /// Bytes of all tensors.
+  uint64_t data_bytes() const noexcept;
+  /// Throws kIo, kFailedPrecondition for declared tensors without `produce`, and what `produce` throws; then no file is left.
+  void write(const Path& file, const TensorProducer& produce = {}) const;
   /// Writes into `folder`, which must exist. A tensor larger than `max_shard_bytes` gets a shard of its own. Shards of an earlier set of
   /// the same count are replaced one by one: write into a fresh folder where a reader may come in between.
-  void write_shards(const Path& folder, uint64_t max_shard_bytes) const;
+  void write_shards(const Path& folder, uint64_t max_shard_bytes, const TensorProducer& produce = {}) const;
 
  private:
   struct State;

@@ -54,6 +54,16 @@ TensorView make_tensor_view(std::string_view file, std::string name, DType dtype
   return view;
 }
 
+void produce_tensor(std::string_view writer, std::string_view name, uint64_t size, size_t index, const TensorProducer& produce,
+                    AtomicFile& out) {
+  check(static_cast<bool>(produce), ErrorCode::kFailedPrecondition, "[", writer, "] tensor ", printable(name),
+        ": expected a producer of its bytes, found none");
+  const uint64_t before = out.size();
+  produce(index, out);
+  check(out.size() - before == size, ErrorCode::kInternal, "[", writer, "] tensor ", printable(name), ": expected ", size,
+        " bytes from its producer, found ", out.size() - before);
+}
+
 const TensorView& TensorSource::get(std::string_view name) const {
   const TensorView* view = find(name);
   if (view == nullptr) fail_missing(name);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "core/dtype.h"
+#include "core/file.h"
 
 namespace attune::io {
 
@@ -35,6 +37,14 @@ uint64_t tensor_bytes(std::string_view file, std::string_view name, DType dtype,
 /// `bytes`. Throws kCorruptData: "[FILE] tensor NAME: ...expected...found...".
 TensorView make_tensor_view(std::string_view file, std::string name, DType dtype, std::vector<int64_t> shape,
                             std::span<const std::byte> bytes, uint64_t offset, uint64_t size);
+
+/// Appends to `out` exactly the bytes of the tensor that a writer was given as its `index`-th (declared or added). Called once a tensor, in
+/// the order of the file, which need not be that of the indices; what it throws ends the writing and leaves no file.
+using TensorProducer = std::function<void(size_t index, AtomicFile& out)>;
+
+/// Calls `produce` and checks that `size` bytes came. Throws kInternal naming `writer` and the tensor otherwise.
+void produce_tensor(std::string_view writer, std::string_view name, uint64_t size, size_t index, const TensorProducer& produce,
+                    AtomicFile& out);
 
 /// A set of named tensors, whatever the file format. Keeps its files mapped. Thread-safe.
 class TensorSource {

@@ -246,6 +246,49 @@ TEST(Gguf, WriterHonoursAnAlignment) {
   EXPECT_EQ(file->get("b").data.data() - file->get("a").data.data(), 128);
 }
 
+// Bytes that a producer makes while writing give the file that the same bytes in memory give.
+TEST(Gguf, DeclaredTensorsAreProducedInFileOrder) {
+  ScratchFolder folder;
+  std::vector<float> values(96);
+  std::iota(values.begin(), values.end(), 1.0f);
+  const auto bytes = std::as_bytes(std::span(values));
+  GgufWriter whole, declared;
+  for (GgufWriter* writer : {&whole, &declared}) {
+    writer->add_f64("f64", 0.1);
+    writer->add_tensor("first", DType::kF32, {3}, bytes.first(12));
+  }
+  whole.add_tensor("matrix", DType::kF32, {2, 40}, bytes.first(320));
+  declared.declare_tensor("matrix", DType::kF32, {2, 40});
+  whole.add_tensor("last", DType::kF16, {5}, bytes.first(10));
+  declared.declare_tensor("last", DType::kF16, {5});
+  whole.write(folder / "whole.gguf");
+  std::vector<size_t> order;
+  declared.write(folder / "declared.gguf", [&](size_t index, AtomicFile& out) {
+    order.push_back(index);
+    if (index == 1) out.write(bytes.first(100));
+    out.write(index == 1 ? bytes.subspan(100, 220) : bytes.first(10));
+  });
+  EXPECT_EQ(order, (std::vector<size_t>{1, 2}));
+  EXPECT_EQ(read_file(folder / "declared.gguf"), read_file(folder / "whole.gguf"));
+  EXPECT_EQ(declared.file_bytes(), std::filesystem::file_size(folder / "declared.gguf"));
+  EXPECT_EQ(GgufFile::open(folder / "declared.gguf")->get_float("f64"), 0.1);
+}
+
+TEST(Gguf, AFailingProducerLeavesNoFile) {
+  ScratchFolder folder;
+  GgufWriter writer;
+  writer.declare_tensor("t", DType::kF32, {4});
+  const Path path = folder / "a.gguf";
+  expect_error(ErrorCode::kFailedPrecondition, "expected a producer", [&] { writer.write(path); });
+  expect_error(ErrorCode::kInternal, "expected 16 bytes from its producer, found 3",
+               [&] { writer.write(path, [](size_t, AtomicFile& out) { out.write(std::string_view("abc")); }); });
+  expect_error(ErrorCode::kCancelled, "stop",
+               [&] { writer.write(path, [](size_t, AtomicFile&) { fail(ErrorCode::kCancelled, "stop"); }); });
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  expect_error(ErrorCode::kInvalidArgument, "multiple of 32", [&] { writer.declare_tensor("u", DType::kQ8_0, {16}); });
+  expect_error(ErrorCode::kInvalidArgument, "t twice", [&] { writer.declare_tensor("t", DType::kF32, {4}); });
+}
+
 TEST(Gguf, WriterRefusesWhatTheReaderWould) {
   const std::vector<float> values(64, 1.0f);
   const auto bytes = std::as_bytes(std::span(values));

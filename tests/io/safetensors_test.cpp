@@ -180,6 +180,35 @@ TEST(Safetensors, ShardsRoundTrip) {
   EXPECT_TRUE(file->changed());
 }
 
+TEST(Safetensors, DeclaredTensorsAreProducedInFileOrder) {
+  ScratchFolder folder;
+  const auto data = noise(64);
+  const auto part = [&](size_t size) { return std::span<const std::byte>(data).first(size); };
+  SafetensorsWriter whole, declared;
+  whole.add_tensor("half", DType::kF16, {5}, part(10));
+  declared.declare_tensor("half", DType::kF16, {5});
+  whole.add_tensor("single", DType::kF32, {2, 8}, part(64));
+  declared.declare_tensor("single", DType::kF32, {2, 8});
+  std::vector<size_t> order;
+  const TensorProducer produce = [&](size_t index, AtomicFile& out) {
+    order.push_back(index);
+    out.write(part(index == 0 ? 10 : 64));
+  };
+  whole.write(folder / "whole.safetensors");
+  declared.write(folder / "declared.safetensors", produce);
+  EXPECT_EQ(order, (std::vector<size_t>{1, 0}));  // larger elements first
+  EXPECT_EQ(read_file(folder / "declared.safetensors"), read_file(folder / "whole.safetensors"));
+  EXPECT_EQ(declared.data_bytes(), 74u);
+  declared.write_shards(folder.path(), 64, produce);
+  const auto file = SafetensorsFile::open(folder / "model.safetensors.index.json");
+  EXPECT_TRUE(equal(file->get("half").data, part(10)));
+  EXPECT_TRUE(equal(file->get("single").data, part(64)));
+  expect_error(ErrorCode::kFailedPrecondition, "expected a producer", [&] { declared.write(folder / "c.safetensors"); });
+  expect_error(ErrorCode::kInternal, "expected 64 bytes", [&] { declared.write(folder / "c.safetensors", [](size_t, AtomicFile&) {}); });
+  EXPECT_FALSE(std::filesystem::exists(folder / "c.safetensors"));
+  expect_error(ErrorCode::kInvalidArgument, "found Q8_0", [&] { declared.declare_tensor("q", DType::kQ8_0, {32}); });
+}
+
 TEST(Safetensors, ATensorLargerThanAShardStandsAlone) {
   ScratchFolder folder;
   const auto data = noise(1000);

@@ -47,12 +47,21 @@ struct GgufWriter::State {
     std::string payload;
   };
   std::vector<Pair> pairs;
-  std::vector<TensorView> tensors;
+  struct Tensor {
+    std::string name;
+    DType dtype = DType::kF32;
+    std::vector<int64_t> shape;
+    std::span<const std::byte> data;  ///< empty if declared
+    uint64_t size = 0;
+    bool declared = false;
+  };
+  std::vector<Tensor> tensors;
   std::set<std::string, std::less<>> keys;
   std::set<std::string, std::less<>> names;
   uint64_t alignment = gguf::kDefaultAlignment;
 
   void add(std::string key, uint32_t type, uint32_t element_type, std::string payload);
+  void add_tensor(std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> data, bool declared);
   std::string header() const;
 };
 
@@ -78,6 +87,7 @@ void GgufWriter::add_u32(std::string key, uint32_t value) { state_->add(std::mov
 void GgufWriter::add_u64(std::string key, uint64_t value) { state_->add(std::move(key), gguf::kU64, 0, scalar_payload(value)); }
 void GgufWriter::add_i32(std::string key, int32_t value) { state_->add(std::move(key), gguf::kI32, 0, scalar_payload(value)); }
 void GgufWriter::add_f32(std::string key, float value) { state_->add(std::move(key), gguf::kF32, 0, scalar_payload(value)); }
+void GgufWriter::add_f64(std::string key, double value) { state_->add(std::move(key), gguf::kF64, 0, scalar_payload(value)); }
 void GgufWriter::add_bool(std::string key, bool value) { state_->add(std::move(key), gguf::kBool, 0, scalar_payload<uint8_t>(value)); }
 
 void GgufWriter::add_string(std::string key, std::string value) {
@@ -110,18 +120,28 @@ void GgufWriter::copy_metadata(const GgufFile& from, std::string_view key) {
               std::string(reinterpret_cast<const char*>(stored->bytes.data()), stored->bytes.size()));
 }
 
-void GgufWriter::add_tensor(std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> data) {
+void GgufWriter::State::add_tensor(std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> data,
+                                   bool declared) {
   check(!name.empty() && name.size() <= GgufLimits{}.max_name_bytes, ErrorCode::kInvalidArgument,
         "[GgufWriter] expected a tensor name of 1 to 256 bytes, found ", name.size());
-  check(!state_->names.contains(name), ErrorCode::kInvalidArgument, "[GgufWriter] expected every tensor once, found ", printable(name),
-        " twice");
+  check(!names.contains(name), ErrorCode::kInvalidArgument, "[GgufWriter] expected every tensor once, found ", printable(name), " twice");
   if (shape.empty()) shape = {1};
   try {
-    state_->tensors.push_back(make_tensor_view("GgufWriter", name, dtype, std::move(shape), data, 0, data.size()));
+    const uint64_t size = declared ? tensor_bytes("GgufWriter", name, dtype, shape) : data.size();
+    if (!declared) make_tensor_view("GgufWriter", name, dtype, shape, data, 0, size);  // checks shape, type and size
+    tensors.push_back({name, dtype, std::move(shape), data, size, declared});
   } catch (const Error& error) {
     fail(ErrorCode::kInvalidArgument, error.message());
   }
-  state_->names.insert(std::move(name));
+  names.insert(std::move(name));
+}
+
+void GgufWriter::add_tensor(std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> data) {
+  state_->add_tensor(std::move(name), dtype, std::move(shape), data, false);
+}
+
+void GgufWriter::declare_tensor(std::string name, DType dtype, std::vector<int64_t> shape) {
+  state_->add_tensor(std::move(name), dtype, std::move(shape), {}, true);
 }
 
 std::string GgufWriter::State::header() const {
@@ -137,24 +157,35 @@ std::string GgufWriter::State::header() const {
     out += pair.payload;
   }
   uint64_t offset = 0;
-  for (const TensorView& tensor : tensors) {
+  for (const Tensor& tensor : tensors) {
     append_text(out, tensor.name);
     append<uint32_t>(out, static_cast<uint32_t>(tensor.shape.size()));
     for (auto dim = tensor.shape.rbegin(); dim != tensor.shape.rend(); ++dim) append<uint64_t>(out, static_cast<uint64_t>(*dim));
     append<uint32_t>(out, dtype_info(tensor.dtype).ggml_type);
     append(out, offset);
-    offset += align_up(tensor.data.size(), alignment);
+    offset += align_up(tensor.size, alignment);
   }
   out.resize(align_up(out.size(), alignment), '\0');
   return out;
 }
 
-void GgufWriter::write(const Path& path) const {
+uint64_t GgufWriter::file_bytes() const {
+  uint64_t total = state_->header().size();
+  for (const State::Tensor& tensor : state_->tensors) total += align_up(tensor.size, state_->alignment);
+  return total;
+}
+
+void GgufWriter::write(const Path& path, const TensorProducer& produce) const {
   write_file_atomic(path, [&](AtomicFile& file) {
     file.write(state_->header());
-    for (const TensorView& tensor : state_->tensors) {
-      file.write(tensor.data);
-      file.write(std::string(align_up(tensor.data.size(), state_->alignment) - tensor.data.size(), '\0'));
+    for (size_t i = 0; i < state_->tensors.size(); ++i) {
+      const State::Tensor& tensor = state_->tensors[i];
+      if (tensor.declared) {
+        produce_tensor("GgufWriter", tensor.name, tensor.size, i, produce, file);
+      } else {
+        file.write(tensor.data);
+      }
+      file.write(std::string(align_up(tensor.size, state_->alignment) - tensor.size, '\0'));
     }
   });
 }

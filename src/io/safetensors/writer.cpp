@@ -36,8 +36,17 @@ struct Entry {
   std::string dtype;
   uint64_t bits = 0;
   std::vector<int64_t> shape;
-  std::span<const std::byte> data;
+  std::span<const std::byte> data;  ///< empty if declared
+  uint64_t size = 0;
+  bool declared = false;
 };
+
+/// Header type of a TensorView's type.
+std::string plain_type(std::string_view name, DType dtype) {
+  check(dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16, ErrorCode::kInvalidArgument, "[SafetensorsWriter] tensor ",
+        printable(name), ": expected F32, F16 or BF16, found ", dtype_name(dtype));
+  return std::string(dtype_name(dtype));
+}
 
 std::string shard_name(size_t index, size_t count) {
   const auto digits = [](size_t value) {
@@ -54,11 +63,12 @@ struct SafetensorsWriter::State {
   std::map<std::string, std::string> metadata;
   std::set<std::string, std::less<>> names;
 
-  void write(const Path& file, std::vector<const Entry*> part) const;
+  void add(std::string name, std::string dtype, std::vector<int64_t> shape, std::span<const std::byte> data, bool declared);
+  void write(const Path& file, std::vector<const Entry*> part, const TensorProducer& produce) const;
 };
 
 /// Header, padded with spaces to a multiple of 8, and data of `part`, largest elements first.
-void SafetensorsWriter::State::write(const Path& path, std::vector<const Entry*> part) const {
+void SafetensorsWriter::State::write(const Path& path, std::vector<const Entry*> part, const TensorProducer& produce) const {
   std::sort(part.begin(), part.end(), [](const Entry* a, const Entry* b) {  // entries lie in one vector: address order is the order added
     return a->bits != b->bits ? a->bits > b->bits : a < b;
   });
@@ -76,8 +86,8 @@ void SafetensorsWriter::State::write(const Path& path, std::vector<const Entry*>
   uint64_t position = 0;
   for (const Entry* entry : part) {
     header += cat(comma(), json_string(entry->name), ":{\"dtype\":", json_string(entry->dtype), ",\"shape\":", shape_json(entry->shape),
-                  ",\"data_offsets\":[", position, ",", position + entry->data.size(), "]}");
-    position += entry->data.size();
+                  ",\"data_offsets\":[", position, ",", position + entry->size, "]}");
+    position += entry->size;
   }
   header += "}";
   header.resize((header.size() + 7) / 8 * 8, ' ');
@@ -87,34 +97,55 @@ void SafetensorsWriter::State::write(const Path& path, std::vector<const Entry*>
   write_file_atomic(path, [&](AtomicFile& file) {
     file.write(std::string_view(reinterpret_cast<const char*>(&header_size), sizeof(header_size)));
     file.write(header);
-    for (const Entry* entry : part) file.write(entry->data);
+    for (const Entry* entry : part) {
+      if (entry->declared) {
+        produce_tensor("SafetensorsWriter", entry->name, entry->size, static_cast<size_t>(entry - entries.data()), produce, file);
+      } else {
+        file.write(entry->data);
+      }
+    }
   });
 }
 
 SafetensorsWriter::SafetensorsWriter() : state_(std::make_unique<State>()) {}
 SafetensorsWriter::~SafetensorsWriter() = default;
 
-void SafetensorsWriter::add_raw(std::string name, std::string dtype, std::vector<int64_t> shape, std::span<const std::byte> data) {
+void SafetensorsWriter::State::add(std::string name, std::string dtype, std::vector<int64_t> shape, std::span<const std::byte> data,
+                                   bool declared) {
   const auto require = [&](bool condition, const auto&... parts) {
     check(condition, ErrorCode::kInvalidArgument, "[SafetensorsWriter] tensor ", printable(name), ": ", parts...);
   };
   require(!name.empty() && name != safetensors::kMetadataKey && is_valid_utf8(name), "expected a name of valid UTF-8 that is not reserved");
-  require(!state_->names.contains(name), "expected every tensor once, found it twice");
+  require(!names.contains(name), "expected every tensor once, found it twice");
   require(std::all_of(shape.begin(), shape.end(), [](int64_t dim) { return dim >= 0; }), "expected no negative dimension, found ",
           shape_string(shape));
   const auto bits = safetensors::element_bits(dtype);
   require(bits.has_value(), "expected a type of the format, found ", printable(dtype));
   const auto bytes = safetensors::span_bytes(shape, *bits);
-  require(bytes.has_value() && *bytes == data.size(), "expected ", bytes.value_or(0), " bytes for ", dtype, " ", shape_string(shape),
-          ", found ", data.size());
-  state_->names.insert(name);
-  state_->entries.push_back({std::move(name), std::move(dtype), *bits, std::move(shape), data});
+  require(bytes.has_value() && (declared || *bytes == data.size()), "expected ", bytes.value_or(0), " bytes for ", dtype, " ",
+          shape_string(shape), ", found ", data.size());
+  names.insert(name);
+  entries.push_back({std::move(name), std::move(dtype), *bits, std::move(shape), data, *bytes, declared});
+}
+
+void SafetensorsWriter::add_raw(std::string name, std::string dtype, std::vector<int64_t> shape, std::span<const std::byte> data) {
+  state_->add(std::move(name), std::move(dtype), std::move(shape), data, false);
 }
 
 void SafetensorsWriter::add_tensor(std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> data) {
-  check(dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16, ErrorCode::kInvalidArgument, "[SafetensorsWriter] tensor ",
-        printable(name), ": expected F32, F16 or BF16, found ", dtype_name(dtype));
-  add_raw(std::move(name), std::string(dtype_name(dtype)), std::move(shape), data);
+  std::string type = plain_type(name, dtype);
+  state_->add(std::move(name), std::move(type), std::move(shape), data, false);
+}
+
+void SafetensorsWriter::declare_tensor(std::string name, DType dtype, std::vector<int64_t> shape) {
+  std::string type = plain_type(name, dtype);
+  state_->add(std::move(name), std::move(type), std::move(shape), {}, true);
+}
+
+uint64_t SafetensorsWriter::data_bytes() const noexcept {
+  uint64_t total = 0;
+  for (const Entry& entry : state_->entries) total += entry.size;
+  return total;
 }
 
 void SafetensorsWriter::add_metadata(std::string key, std::string value) {
@@ -125,31 +156,31 @@ void SafetensorsWriter::add_metadata(std::string key, std::string value) {
         ": expected every key once, found it twice");
 }
 
-void SafetensorsWriter::write(const Path& file) const {
+void SafetensorsWriter::write(const Path& file, const TensorProducer& produce) const {
   std::vector<const Entry*> all;
   for (const Entry& entry : state_->entries) all.push_back(&entry);
-  state_->write(file, std::move(all));
+  state_->write(file, std::move(all), produce);
 }
 
-void SafetensorsWriter::write_shards(const Path& folder, uint64_t max_shard_bytes) const {
+void SafetensorsWriter::write_shards(const Path& folder, uint64_t max_shard_bytes, const TensorProducer& produce) const {
   check(max_shard_bytes > 0, ErrorCode::kInvalidArgument, "[SafetensorsWriter] expected a shard size above 0, found 0");
   std::vector<std::vector<const Entry*>> shards(1);
   uint64_t filled = 0;
   uint64_t total = 0;
   for (const Entry& entry : state_->entries) {
-    if (!shards.back().empty() && entry.data.size() > max_shard_bytes - std::min(filled, max_shard_bytes)) {
+    if (!shards.back().empty() && entry.size > max_shard_bytes - std::min(filled, max_shard_bytes)) {
       shards.emplace_back();
       filled = 0;
     }
     shards.back().push_back(&entry);
-    filled += entry.data.size();
-    total += entry.data.size();
+    filled += entry.size;
+    total += entry.size;
   }
   std::string index = cat("{\"metadata\":{\"total_size\":", total, "},\"weight_map\":{");
   const char* separator = "\n";
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string name = shard_name(i, shards.size());
-    state_->write(folder / name, shards[i]);
+    state_->write(folder / name, shards[i], produce);
     for (const Entry* entry : shards[i]) {
       index += cat(separator, json_string(entry->name), ":", json_string(name));
       separator = ",\n";
