@@ -6,7 +6,10 @@
 // rate from memory, see the `head` case (178 MB).
 #include <benchmark/benchmark.h>
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
 #include "core/error.h"
@@ -22,12 +25,31 @@ struct Shape {
   int64_t rows, n;
 };
 
-void run_gemm(benchmark::State& state, const Ops& ops, Shape shape, bool fast, int64_t num_x, int threads) {
+enum class Kind { kQ8, kHigh, kF32 };
+
+/// 64-byte aligned memory on huge pages where the system grants them, as the engine's weights are.
+class HugeBuffer {
+ public:
+  explicit HugeBuffer(size_t size) : size_(size), data_(static_cast<std::byte*>(std::aligned_alloc(kHuge, (size + kHuge - 1) / kHuge * kHuge))) {
+    ::madvise(data_, size_, MADV_HUGEPAGE);
+  }
+  ~HugeBuffer() { std::free(data_); }
+  HugeBuffer(const HugeBuffer&) = delete;
+  HugeBuffer& operator=(const HugeBuffer&) = delete;
+  std::byte* data() { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  static constexpr size_t kHuge = size_t{2} << 20;
+  size_t size_;
+  std::byte* data_;
+};
+
+void run_gemm(benchmark::State& state, const Ops& ops, Shape shape, Kind kind, int64_t num_x, int threads) {
   Rng rng(1, "bench");
   const int64_t piece = shape.rows > 16384 ? 1024 : 64;
-  const auto pattern = test::random_rows(shape.dtype, piece, shape.n, rng);
-  const int64_t row_bytes = test::bytes_of_row(shape.dtype, shape.n);
-  std::vector<std::byte> w(static_cast<size_t>(shape.rows * row_bytes));
+  const auto pattern = test::packed(shape.dtype, test::random_rows(shape.dtype, piece, shape.n, rng), piece, shape.n);
+  HugeBuffer w(static_cast<size_t>(packed_bytes(shape.dtype, shape.rows, shape.n)));
   for (size_t at = 0; at < w.size(); at += pattern.size())
     std::memcpy(w.data() + at, pattern.data(), std::min(pattern.size(), w.size() - at));
   const auto x = test::random_floats(num_x * shape.n, rng);
@@ -36,8 +58,10 @@ void run_gemm(benchmark::State& state, const Ops& ops, Shape shape, bool fast, i
   ThreadPool pool(threads);
   for (auto _ : state) {
     pool.for_ranges(shape.rows, piece, [&](int64_t begin, int64_t end) {
-      const std::byte* rows = w.data() + begin * row_bytes;
-      if (fast) {
+      const std::byte* rows = w.data() + begin / kPanelRows * panel_bytes(shape.dtype, shape.n);
+      if (kind == Kind::kHigh) {
+        ops.gemm_q8_high(rows, end - begin, shape.n, q.data(), num_x, y.data() + begin, shape.rows);
+      } else if (kind == Kind::kQ8) {
         ops.gemm_q8(shape.dtype, rows, end - begin, shape.n, q.data(), num_x, y.data() + begin, shape.rows);
       } else {
         ops.gemm_f32(shape.dtype, rows, end - begin, shape.n, x.data(), shape.n, num_x, y.data() + begin, shape.rows);
@@ -76,21 +100,26 @@ void register_level(const Ops& ops) {
                           {DType::kQ5_K, 640, 2048}, {DType::kQ6_K, 640, 2048}, {DType::kF16, 2048, 640},  {DType::kF32, 2048, 640}};
   for (const bool fast : {true, false}) {
     for (const Shape& shape : shapes) {
-      for (const int64_t num_x : {1, 4, 32, 512}) {
+      for (const int64_t num_x : {1, 2, 4, 8, 15, 32, 512}) {
         for (const int threads : {1, 2}) {
           const std::string name =
               cat(fast ? "gemm_q8/" : "gemm_f32/", level, "/", dtype_name(shape.dtype), "/", num_x, "/threads:", threads);
           benchmark::RegisterBenchmark(name.c_str(), [&ops, shape, fast, num_x, threads](benchmark::State& state) {
-            run_gemm(state, ops, shape, fast, num_x, threads);
+            run_gemm(state, ops, shape, fast ? Kind::kQ8 : Kind::kF32, num_x, threads);
           })->UseRealTime();
         }
       }
     }
   }
   for (const int threads : {1, 2}) {
-    benchmark::RegisterBenchmark(cat("head/", level, "/Q8_0/1/threads:", threads).c_str(), [&ops, threads](benchmark::State& state) {
-      run_gemm(state, ops, {DType::kQ8_0, 262144, 640}, true, 1, threads);
-    })->UseRealTime();
+    for (const int64_t num_x : {1, 4, 8, 32}) {
+      for (const Kind kind : {Kind::kQ8, Kind::kHigh}) {
+        const std::string name = cat("head/", level, kind == Kind::kHigh ? "/high/" : "/Q8_0/", num_x, "/threads:", threads);
+        benchmark::RegisterBenchmark(name.c_str(), [&ops, kind, num_x, threads](benchmark::State& state) {
+          run_gemm(state, ops, {DType::kQ8_0, 262144, 640}, kind, num_x, threads);
+        })->UseRealTime();
+      }
+    }
   }
   for (const int64_t num_q : {1, 4}) {
     benchmark::RegisterBenchmark(cat("attention_scores/", level, "/F16/", num_q).c_str(),

@@ -35,12 +35,16 @@ struct Ops {
   /// One row of n floats to the Q8 activation layout.
   void (*quantize_q8)(const float* x, int64_t n, void* q8_row) noexcept;
 
-  /// y[t * ldy + r] = sum_k W[r, k] * x[t, k] for r in [0, num_rows), t in [0, num_x). W: rows of `dtype`, row r at
-  /// w + r * row_bytes(dtype, n). x: num_x Q8 rows (q8_row_bytes(n) apart). Integer sums are exact inside a block; blocks are added in one
-  /// fixed order of floats, so that block formats give the same bits at every level. F32, F16 and BF16 weights are multiplied in float.
+  /// y[t * ldy + r] = sum_k W[r, k] * x[t, k] for r in [0, num_rows), t in [0, num_x). W: packed weights (kernels/pack.h) from the begin of a
+  /// panel on; fastest when 64-byte aligned. x: num_x Q8 rows (q8_row_bytes(n) apart). Integer sums are exact inside a block; blocks are added in
+  /// one fixed order of floats, so that block formats give the same bits at every level. F32, F16 and BF16 weights are multiplied in float.
   void (*gemm_q8)(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept;
 
-  /// The same in float: weights dequantised exactly, x [num_x, n] floats (ldx apart). The reference arithmetic (`--compute f32`).
+  /// The same for Q8_0 weights of which only the high plane is read: a weight q counts as 16 floor((q + 128) / 16) - 120.5, so that
+  /// y differs from gemm_q8's by the products with what the low plane holds, from -7.5 to 7.5 a weight. Half the bytes.
+  void (*gemm_q8_high)(const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept;
+
+  /// gemm_q8 in float: packed weights dequantised exactly, x [num_x, n] floats (ldx apart). The reference arithmetic (`--compute f32`).
   void (*gemm_f32)(DType dtype, const void* w, int64_t num_rows, int64_t n, const float* x, int64_t ldx, int64_t num_x, float* y,
                    int64_t ldy) noexcept;
 

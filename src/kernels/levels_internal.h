@@ -9,6 +9,7 @@
 
 #include "core/error.h"  // for ATTUNE_DCHECK; nothing else of it may be used in vector files
 #include "kernels/kernels.h"
+#include "kernels/pack.h"
 
 namespace attune::kernels {
 
@@ -23,6 +24,20 @@ static_assert(sizeof(Q8Block) == 16);
 
 // A Q8 row: int8 q[n], Q8Block[n / 32], padding to a multiple of 64 bytes.
 
+/// Where the parts of a panel of 16 rows by n columns lie, in bytes from its begin (docs/methods/kernels.md, "Panels"). A group is 32 columns.
+struct PanelLayout {
+  int64_t nibbles = 0;     ///< [groups] 256 bytes: vector v < 4, row, column: 4v + c in the low nibble, 16 + 4v + c in the high one
+  int64_t high = 0;        ///< [groups] high_bytes: bit 4 of quads 0 to 7 in bits 0 to 7 (Q5); two bits of four quads a vector (Q6_K)
+  int64_t high_bytes = 0;  ///< 64 (Q5_0, Q5_K), 128 (Q6_K) or 0
+  int64_t scale = 0;       ///< [sub-blocks] 16 bytes: K-quants
+  int64_t min = 0;         ///< the same: Q4_K, Q5_K
+  int64_t d = 0;           ///< [blocks] 16 f16
+  int64_t dmin = 0;        ///< the same: Q4_K, Q5_K
+  int64_t low = 0;         ///< [groups] 256 bytes: low plane of Q8_0, laid out like nibbles
+  int64_t bytes = 0;       ///< of the panel
+};
+PanelLayout panel_layout(DType dtype, int64_t n) noexcept;
+
 /// Resolves ATTUNE_ISA: null means the best level available. Throws kInvalidArgument (unknown name) or kUnsupported (not on this machine).
 Isa select_isa(std::optional<std::string_view> name);
 
@@ -31,6 +46,7 @@ Isa select_isa(std::optional<std::string_view> name);
   void dequantize_row(DType dtype, const void* src, float* dst, int64_t n) noexcept;                                                    \
   void quantize_q8(const float* x, int64_t n, void* q8_row) noexcept;                                                                   \
   void gemm_q8(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept;  \
+  void gemm_q8_high(const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept;          \
   /* gemm_q8 for F32, F16 and BF16 weights. */                                                                                          \
   void gemm_q8_float(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y,                   \
                      int64_t ldy) noexcept;                                                                                             \

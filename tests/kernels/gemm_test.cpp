@@ -10,8 +10,6 @@
 namespace attune::kernels::test {
 namespace {
 
-bool is_block(DType d) { return d != DType::kF32 && d != DType::kF16 && d != DType::kBF16; }
-
 /// Rows in double by the scalar dequantiser, which dequantize_test.cpp checks on its own.
 std::vector<double> dense(DType dtype, const std::vector<std::byte>& w, int64_t num_rows, int64_t n) {
   std::vector<float> row(static_cast<size_t>(n));
@@ -60,7 +58,7 @@ TEST_P(GemmTest, Q8AgreesWithDoublePrecision) {
         const auto w = random_rows(dtype, num_rows, n, rng);
         const auto x = quantize_rows(ops_, random_floats(num_x * n, rng, 3), n);
         std::vector<float> y(static_cast<size_t>(num_x * num_rows), -1);
-        ops_.gemm_q8(dtype, w.data(), num_rows, n, x.data(), num_x, y.data(), num_rows);
+        ops_.gemm_q8(dtype, packed(dtype, w, num_rows, n).data(), num_rows, n, x.data(), num_x, y.data(), num_rows);
         const auto rows = dense(dtype, w, num_rows, n);
         for (int64_t t = 0; t < num_x; ++t) {
           const auto values = q8_values(x.data() + t * q8_row_bytes(n), n);
@@ -87,7 +85,7 @@ TEST_P(GemmTest, F32AgreesWithDoublePrecision) {
         const auto w = random_rows(dtype, num_rows, n, rng);
         const auto x = random_floats(num_x * ldx, rng, 3);
         std::vector<float> y(static_cast<size_t>(num_x * ldy), -7);
-        ops_.gemm_f32(dtype, w.data(), num_rows, n, x.data(), ldx, num_x, y.data(), ldy);
+        ops_.gemm_f32(dtype, packed(dtype, w, num_rows, n).data(), num_rows, n, x.data(), ldx, num_x, y.data(), ldy);
         const auto rows = dense(dtype, w, num_rows, n);
         for (int64_t t = 0; t < num_x; ++t) {
           for (int64_t r = 0; r < num_rows; ++r) {
@@ -106,10 +104,10 @@ TEST_P(GemmTest, F32AgreesWithDoublePrecision) {
 TEST_P(GemmTest, Q8BlockFormatsGiveTheSameBitsOnEveryLevel) {
   Rng rng(3, "levels");
   for (const DType dtype : all_dtypes()) {
-    if (!is_block(dtype)) continue;
+    if (!is_block_format(dtype)) continue;
     for (const int64_t n : {256, 1280, 2304}) {
-      const int64_t num_rows = 37, num_x = 11;
-      const auto w = random_rows(dtype, num_rows, n, rng);
+      const int64_t num_rows = 37, num_x = rng.below(2) == 0 ? 11 : 27;
+      const auto w = packed(dtype, random_rows(dtype, num_rows, n, rng), num_rows, n);
       const auto x = quantize_rows(ops_, random_floats(num_x * n, rng), n);
       std::vector<float> mine(static_cast<size_t>(num_x * num_rows)), scalar(mine.size());
       ops_.gemm_q8(dtype, w.data(), num_rows, n, x.data(), num_x, mine.data(), num_rows);
@@ -122,11 +120,11 @@ TEST_P(GemmTest, Q8BlockFormatsGiveTheSameBitsOnEveryLevel) {
 // Largest possible magnitudes: 16-bit intermediate sums must not saturate.
 TEST_P(GemmTest, Q8ExtremeQuantsAreExact) {
   for (const DType dtype : all_dtypes()) {
-    if (!is_block(dtype)) continue;
+    if (!is_block_format(dtype)) continue;
     const DTypeInfo& info = dtype_info(dtype);
     for (const int fill : {0x00, 0xff, 0x80, 0x7f}) {
       for (const float sign : {1.0f, -1.0f}) {
-        const int64_t n = 256, num_rows = 9, num_x = 5;
+        const int64_t n = 256, num_rows = 9, num_x = 20;
         std::vector<std::byte> w(static_cast<size_t>(num_rows * bytes_of_row(dtype, n)), static_cast<std::byte>(fill));
         for (size_t at = 0; at < w.size(); at += static_cast<size_t>(info.block_bytes)) {
           const uint16_t one = f32_to_f16(1.0f);
@@ -137,9 +135,10 @@ TEST_P(GemmTest, Q8ExtremeQuantsAreExact) {
                                    127 * sign);  // scale 1, q = +-127: every sum is a whole number below 2^24
         const auto q = quantize_rows(ops_, x, n);
         const auto rows = dense(dtype, w, num_rows, n);
-        for (const int64_t count : {int64_t{1}, num_x}) {
+        const auto panels = packed(dtype, w, num_rows, n);
+        for (const int64_t count : {int64_t{1}, int64_t{5}, num_x}) {
           std::vector<float> y(static_cast<size_t>(count * num_rows));
-          ops_.gemm_q8(dtype, w.data(), num_rows, n, q.data(), count, y.data(), num_rows);
+          ops_.gemm_q8(dtype, panels.data(), num_rows, n, q.data(), count, y.data(), num_rows);
           for (const float value : y) {
             ASSERT_NEAR(value, dot(rows.data(), x.data(), n).first, 1e-6 * dot(rows.data(), x.data(), n).second)
                 << level_name(ops_) << " " << dtype_name(dtype) << " fill " << fill << " sign " << sign << " num_x " << count;
@@ -160,26 +159,28 @@ TEST_P(GemmTest, BitsDoNotDependOnTheSplit) {
   const int64_t num_rows = 41, num_x = 65;
   for (const DType dtype : all_dtypes()) {
     for (const int64_t n : {512, 1280, 2304}) {
-      const int64_t row = bytes_of_row(dtype, n);
-      const auto w = random_rows(dtype, num_rows, n, rng);
+      const auto w = packed(dtype, random_rows(dtype, num_rows, n, rng), num_rows, n);
       const auto x = random_floats(num_x * n, rng);
       const auto q = quantize_rows(ops_, x, n);
       for (const bool q8 : {true, false}) {
         const auto multiply = [&](int64_t r, int64_t rows, int64_t t, int64_t count, float* y, int64_t ldy) {
+          const std::byte* panel = w.data() + r / kPanelRows * panel_bytes(dtype, n);
           if (q8) {
-            ops_.gemm_q8(dtype, w.data() + r * row, rows, n, q.data() + t * q8_row_bytes(n), count, y, ldy);
+            ops_.gemm_q8(dtype, panel, rows, n, q.data() + t * q8_row_bytes(n), count, y, ldy);
           } else {
-            ops_.gemm_f32(dtype, w.data() + r * row, rows, n, x.data() + t * n, n, count, y, ldy);
+            ops_.gemm_f32(dtype, panel, rows, n, x.data() + t * n, n, count, y, ldy);
           }
         };
         std::vector<float> alone(static_cast<size_t>(num_x * num_rows));
         for (int64_t t = 0; t < num_x; ++t) {
-          for (int64_t r = 0; r < num_rows; ++r) multiply(r, 1, t, 1, &alone[static_cast<size_t>(t * num_rows + r)], num_rows);
+          for (int64_t r = 0; r < num_rows; r += kPanelRows) {
+            multiply(r, std::min(kPanelRows, num_rows - r), t, 1, &alone[static_cast<size_t>(t * num_rows + r)], num_rows);
+          }
         }
-        for (const int64_t count : {1, 2, 3, 4, 5, 6, 7, 8, 9, 32, 65}) {
+        for (const int64_t count : {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 32, 65}) {
           for (int trial = 0; trial < 3; ++trial) {
             const int64_t t = static_cast<int64_t>(rng.below(static_cast<uint64_t>(num_x - count + 1)));
-            const int64_t first = trial == 0 ? 0 : static_cast<int64_t>(rng.below(num_rows));
+            const int64_t first = trial == 0 ? 0 : kPanelRows * static_cast<int64_t>(rng.below(num_rows / kPanelRows + 1));
             const int64_t rows = trial == 0 ? num_rows : 1 + static_cast<int64_t>(rng.below(static_cast<uint64_t>(num_rows - first)));
             std::vector<float> y(static_cast<size_t>(count * num_rows), 5);
             multiply(first, rows, t, count, y.data() + first, num_rows);
@@ -199,11 +200,39 @@ TEST_P(GemmTest, BitsDoNotDependOnTheSplit) {
   }
 }
 
+// The high plane stands for 16 floor((q + 128) / 16) - 120.5: the same product with those weights in double, and every level's bits equal.
+TEST_P(GemmTest, HighPlaneIsTheProductWithRoundedWeights) {
+  Rng rng(8, "high");
+  const int64_t n = 640, num_rows = 37;
+  const auto w = random_rows(DType::kQ8_0, num_rows, n, rng);
+  const auto panels = packed(DType::kQ8_0, w, num_rows, n);
+  for (const int64_t num_x : {1, 2, 5, 9, 20}) {
+    const auto x = quantize_rows(ops_, random_floats(num_x * n, rng), n);
+    std::vector<float> y(static_cast<size_t>(num_x * num_rows)), scalar(y.size());
+    ops_.gemm_q8_high(panels.data(), num_rows, n, x.data(), num_x, y.data(), num_rows);
+    ops_for(Isa::kScalar).gemm_q8_high(panels.data(), num_rows, n, x.data(), num_x, scalar.data(), num_rows);
+    ASSERT_TRUE(same_bits(y, scalar)) << level_name(ops_) << " num_x " << num_x;
+    for (int64_t t = 0; t < num_x; ++t) {
+      const auto values = q8_values(x.data() + t * q8_row_bytes(n), n);
+      for (int64_t r = 0; r < num_rows; ++r) {
+        std::vector<double> rounded;
+        for (int64_t b = 0; b < n / 32; ++b) {
+          BlockQ8_0 block;
+          std::memcpy(&block, w.data() + (r * n / 32 + b) * static_cast<int64_t>(sizeof block), sizeof block);
+          for (const int8_t q : block.q) rounded.push_back(f16_to_f32(block.d) * (std::floor((q + 128) / 16.0) * 16 - 120.5));
+        }
+        const auto [sum, size] = dot(rounded.data(), values.data(), n);
+        ASSERT_NEAR(y[static_cast<size_t>(t * num_rows + r)], sum, 2e-7 * size) << level_name(ops_) << " row " << r;
+      }
+    }
+  }
+}
+
 TEST_P(GemmTest, NonFiniteActivationsGiveNan) {
   Rng rng(5, "nan");
   const int64_t n = 256, num_rows = 9;
   for (const DType dtype : all_dtypes()) {
-    const auto w = random_rows(dtype, num_rows, n, rng);
+    const auto w = packed(dtype, random_rows(dtype, num_rows, n, rng), num_rows, n);
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
       auto x = random_floats(3 * n, rng);
       x[static_cast<size_t>(n + 37)] = bad;
@@ -220,7 +249,7 @@ TEST_P(GemmTest, NonFiniteActivationsGiveNan) {
 TEST_P(GemmTest, NoRowsOrNoActivationsWriteNothing) {
   Rng rng(6, "empty");
   for (const DType dtype : all_dtypes()) {
-    const auto w = random_rows(dtype, 2, 256, rng);
+    const auto w = packed(dtype, random_rows(dtype, 2, 256, rng), 2, 256);
     const auto x = random_floats(512, rng);
     const auto q = quantize_rows(ops_, x, 256);
     float y[4] = {9, 9, 9, 9};
@@ -236,7 +265,7 @@ TEST_P(GemmTest, PointersMayBeUnaligned) {
   Rng rng(7, "unaligned");
   for (const DType dtype : all_dtypes()) {
     const int64_t n = 256, num_rows = 9, num_x = 5;
-    const auto w = random_rows(dtype, num_rows, n, rng);
+    const auto w = packed(dtype, random_rows(dtype, num_rows, n, rng), num_rows, n);
     const auto x = random_floats(num_x * n, rng);
     const auto q = quantize_rows(ops_, x, n);
     std::vector<std::byte> shifted_w(w.size() + 64), shifted_q(q.size() + 64);

@@ -10,6 +10,7 @@
 #include "core/dtype.h"
 #include "core/rng.h"
 #include "kernels/kernels.h"
+#include "kernels/pack.h"
 
 namespace attune::kernels::test {
 
@@ -53,6 +54,13 @@ inline std::vector<std::byte> random_rows(DType dtype, int64_t num_rows, int64_t
 }
 
 inline int64_t bytes_of_row(DType dtype, int64_t n) { return static_cast<int64_t>(row_bytes(dtype, static_cast<uint64_t>(n))); }
+
+/// The rows as the kernels read them.
+inline std::vector<std::byte> packed(DType dtype, const std::vector<std::byte>& rows, int64_t num_rows, int64_t n) {
+  std::vector<std::byte> out(static_cast<size_t>(packed_bytes(dtype, num_rows, n)), std::byte{0xee});
+  pack_rows(dtype, rows.data(), num_rows, n, out.data());
+  return out;
+}
 
 inline std::vector<std::byte> quantize_rows(const Ops& ops, const std::vector<float>& x, int64_t n) {
   const int64_t num_x = static_cast<int64_t>(x.size()) / n;

@@ -3,7 +3,6 @@
 // y[t, r] is kLanes partial sums (column k goes to lane k mod kLanes, one fused step a column in ascending order) and one fixed tree: tiles
 // of 4 rows by 4 activations only decide what is computed together. Block formats are dequantised 4 rows by kChunk columns at a time into a
 // buffer on the stack (32 KiB), once a call where n <= kChunk, else once for every kBatch activations.
-#include "kernels/blocks-inl.h"
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::ATTUNE_KERNELS_LEVEL {
@@ -114,9 +113,10 @@ void plain_rows(const char* const rows[kRows], int64_t num_rows, int64_t n, cons
 }
 
 /// The same for block formats.
-void block_rows(DType dtype, int64_t block_size, int64_t block_bytes, const char* const rows[kRows], int64_t num_rows, int64_t n,
-                const FloatRows& x, int64_t num_x, float* y, int64_t ldy) {
+void block_rows(DType dtype, const void* w, int64_t first_row, int64_t num_rows, int64_t n, const FloatRows& x, int64_t num_x, float* y,
+                int64_t ldy) {
   alignas(64) float buffer[kRows][kChunk];
+  char columns[kChunk * 2];  // block formats take at most 34 bytes for 32 columns
   const char* unpacked[kRows];
   for (int i = 0; i < kRows; ++i) unpacked[i] = reinterpret_cast<const char*>(buffer[i < num_rows ? i : 0]);
   for (int64_t first = 0; first < num_x; first += kBatch) {
@@ -126,7 +126,10 @@ void block_rows(DType dtype, int64_t block_size, int64_t block_bytes, const char
     for (int64_t k = 0; k < n; k += kChunk) {
       const int64_t count = n - k < kChunk ? n - k : kChunk;
       if (n > kChunk || first == 0) {
-        for (int i = 0; i < num_rows; ++i) dequantize_row(dtype, rows[i] + k / block_size * block_bytes, buffer[i], count);
+        for (int i = 0; i < num_rows; ++i) {
+          unpack_columns(dtype, w, n, first_row + i, k, count, columns);
+          dequantize_row(dtype, columns, buffer[i], count);
+        }
       }
       for (int64_t t = 0; t < tiled; t += kTile) add_tile<WeightF32, kTile>(unpacked, x, first + t, k, count, sums + t * kRows);
       for (int64_t t = tiled; t < batch; ++t) add_tile<WeightF32, 1>(unpacked, x, first + t, k, count, sums + t * kRows);
@@ -155,11 +158,10 @@ void plain_gemm(const void* w, int64_t num_rows, int64_t n, const X& x, int64_t 
   });
 }
 
-template <class Format>
 void block_gemm(DType dtype, const void* w, int64_t num_rows, int64_t n, const FloatRows& x, int64_t num_x, float* y, int64_t ldy) {
-  for_row_groups(w, n / Format::kBlock * Format::kBytes, num_rows, [&](const char* const rows[kRows], int64_t count, int64_t r) {
-    block_rows(dtype, Format::kBlock, Format::kBytes, rows, count, n, x, num_x, y + r, ldy);
-  });
+  for (int64_t r = 0; r < num_rows; r += kRows) {
+    block_rows(dtype, w, r, num_rows - r < kRows ? num_rows - r : kRows, n, x, num_x, y + r, ldy);
+  }
 }
 
 }  // namespace
@@ -172,12 +174,7 @@ void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const flo
     case DType::kF32: return plain_gemm<WeightF32>(w, num_rows, n, rows, num_x, y, ldy);
     case DType::kF16: return plain_gemm<WeightF16>(w, num_rows, n, rows, num_x, y, ldy);
     case DType::kBF16: return plain_gemm<WeightBF16>(w, num_rows, n, rows, num_x, y, ldy);
-    case DType::kQ4_0: return block_gemm<FormatQ4_0>(dtype, w, num_rows, n, rows, num_x, y, ldy);
-    case DType::kQ5_0: return block_gemm<FormatQ5_0>(dtype, w, num_rows, n, rows, num_x, y, ldy);
-    case DType::kQ8_0: return block_gemm<FormatQ8_0>(dtype, w, num_rows, n, rows, num_x, y, ldy);
-    case DType::kQ4_K: return block_gemm<FormatQ4_K>(dtype, w, num_rows, n, rows, num_x, y, ldy);
-    case DType::kQ5_K: return block_gemm<FormatQ5_K>(dtype, w, num_rows, n, rows, num_x, y, ldy);
-    case DType::kQ6_K: return block_gemm<FormatQ6_K>(dtype, w, num_rows, n, rows, num_x, y, ldy);
+    default: return block_gemm(dtype, w, num_rows, n, rows, num_x, y, ldy);
   }
 }
 

@@ -23,16 +23,17 @@ float total(const float s[8]) { return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] 
 /// `chunk_of(t, k, count)` gives columns [k, k + count) of activation row t.
 template <class ChunkOf>
 void gemm(DType dtype, const void* w, int64_t num_rows, int64_t n, int64_t num_x, float* y, int64_t ldy, const ChunkOf& chunk_of) {
-  const DTypeInfo& info = dtype_info(dtype);
-  const int64_t row_stride = n / info.block_size * info.block_bytes;
   float weights[kChunk];
+  char columns[kChunk * 4];
   for (int64_t r = 0; r < num_rows; ++r) {
-    const char* row = static_cast<const char*>(w) + r * row_stride;
     for (int64_t t = 0; t < num_x; ++t) {
       float sums[8] = {};
       for (int64_t k = 0; k < n; k += kChunk) {
         const int64_t count = n - k < kChunk ? n - k : kChunk;
-        if (n > kChunk || t == 0) dequantize_row(dtype, row + k / info.block_size * info.block_bytes, weights, count);
+        if (n > kChunk || t == 0) {
+          unpack_columns(dtype, w, n, r, k, count, columns);
+          dequantize_row(dtype, columns, weights, count);
+        }
         add_products(weights, chunk_of(t, k, count), count, sums);
       }
       y[t * ldy + r] = total(sums);

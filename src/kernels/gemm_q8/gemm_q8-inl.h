@@ -1,35 +1,31 @@
-// Kernel text: block formats times Q8 activations. Needs a vector_*-inl.h and blocks-inl.h before it and, from the including file, per format
-//   sum_rows<Format, kPart>(blocks, x): eight integer sums of 32 columns (one vector of activations), sum_rows_halves: of 16 and 16,
-//   kSumOffset<Format>: how many times the activations' sum these sums contain too much,
-//   panel_bytes<Format>: unpacked bytes as a panel holds them, and
-//   add_panel<Format, kX>(...): a panel of rows times kX activations.
+// Kernel text: packed block formats times Q8 activations. Needs a vector_*-inl.h before it and, from the including file,
+//   I: vector of bytes, kPartRows rows of 4 columns; kParts of them make the 64 bytes of 16 rows,
+//   load_bytes, broadcast, low_nibbles, high_nibbles, with_bits, join_planes: see gemm_q8_avx2.cpp, which says what they do,
+//   Dot<kBits>: integer sums of up to eight steps; kByteOffset: what join_planes adds to a Q8_0 weight,
+//   kMaxTile: activations multiplied at once.
 //
 // The arithmetic of one (row, activation) pair is that of gemm_q8_scalar.cpp: exact integer sums a sub-block, then
 //   y = fma(scale_w * scale_x, float(sum), y)  and, with minima,  y = fma(-min_w, scaled_sum_x, y),  sub-blocks in ascending order.
 // Rows lie in the lanes of a vector, so that this holds for every shape of the work:
-// - one activation: eight rows at a time are unpacked in registers and their products summed across lanes;
-// - more: kPanelRows rows by kChunk columns are unpacked once into a panel on the stack (column groups of 4, rows side by side), which is then
-//   multiplied with tiles of activations. Between chunks y itself holds the running sums.
-// A short last group of rows repeats its last row; the copies are computed and dropped.
+// - few activations: weights are unpacked in registers, for up to kMaxTile activations at a time;
+// - more: a panel's weights are expanded to bytes once, kChunk columns at a time on the stack; between chunks y itself holds the running sums.
 #pragma once
 
-#include "kernels/blocks-inl.h"
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::ATTUNE_KERNELS_LEVEL {
 namespace {
 
 constexpr int64_t kChunk = 1024;
+constexpr int64_t kExpandFrom = 16;  // activations
 
-inline int64_t q8_stride(int64_t n) { return (n + n / 32 * static_cast<int64_t>(sizeof(Q8Block)) + 63) / 64 * 64; }
+template <int kN>
+struct Width {
+  static constexpr int kValue = kN;
+};
 
 inline float load_float(const void* p) {
   float value;
-  __builtin_memcpy(&value, p, sizeof value);
-  return value;
-}
-inline int32_t load_int(const void* p) {
-  int32_t value;
   __builtin_memcpy(&value, p, sizeof value);
   return value;
 }
@@ -38,263 +34,328 @@ inline int32_t load_int(const void* p) {
 struct Activation {
   const char* q;
   const char* blocks;
-  __m256i values(int64_t k) const { return load32(q + k); }
-  const char* block(int64_t k) const { return blocks + k / 32 * static_cast<int64_t>(sizeof(Q8Block)); }
-  float scale(int64_t k) const { return load_float(block(k)); }
-  float scaled_sum(int64_t k) const { return load_float(block(k) + 4); }
-  int32_t sum(int64_t k) const { return load_int(block(k) + 8); }
-  int32_t sum_low(int64_t k) const { return load_int(block(k) + 12); }
+  const char* block(int64_t group) const { return blocks + group * static_cast<int64_t>(sizeof(Q8Block)); }
+  float scale(int64_t group) const { return load_float(block(group)); }
+  float scaled_sum(int64_t group) const { return load_float(block(group) + 4); }
+  int32_t sum(int64_t group) const { return load_int(block(group) + 8); }
+  int32_t sum_low(int64_t group) const { return load_int(block(group) + 12); }
 };
-inline Activation activation(const void* x, int64_t n, int64_t t) {
-  const char* row = static_cast<const char*>(x) + t * q8_stride(n);
-  return {row, row + n};
+inline Activation activation(const void* x, int64_t n, int64_t t, int64_t from) {
+  const int64_t stride = (n + n / 32 * static_cast<int64_t>(sizeof(Q8Block)) + 63) / 64 * 64;
+  const char* row = static_cast<const char*>(x) + t * stride;
+  return {row + from, row + n + from / 32 * static_cast<int64_t>(sizeof(Q8Block))};
 }
 
-/// Eight f16 values, one a row, `offset` bytes into each row's block.
-inline __m256 gather_half(const char* const blocks[8], int64_t offset) {
-  uint16_t h[8];
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) __builtin_memcpy(h + i, blocks[i] + offset, 2);
-  return _mm256_cvtph_ps(_mm_set_epi16(static_cast<short>(h[7]), static_cast<short>(h[6]), static_cast<short>(h[5]),
-                                       static_cast<short>(h[4]), static_cast<short>(h[3]), static_cast<short>(h[2]),
-                                       static_cast<short>(h[1]), static_cast<short>(h[0])));
-}
-
-/// 8 x 8 bytes, row i in rows[i], to columns: columns[c] holds byte c of all rows.
-inline void transpose_bytes(const uint64_t rows[8], uint64_t columns[8]) {
-  const auto pair = [&](int i) {
-    return _mm_unpacklo_epi8(_mm_cvtsi64_si128(static_cast<int64_t>(rows[i])), _mm_cvtsi64_si128(static_cast<int64_t>(rows[i + 1])));
-  };
-  const __m128i p0 = pair(0), p1 = pair(2), p2 = pair(4), p3 = pair(6);
-  const __m128i q0 = _mm_unpacklo_epi16(p0, p1), q1 = _mm_unpackhi_epi16(p0, p1), q2 = _mm_unpacklo_epi16(p2, p3),
-                q3 = _mm_unpackhi_epi16(p2, p3);
-  __m128i* out = reinterpret_cast<__m128i*>(columns);
-  _mm_storeu_si128(out, _mm_unpacklo_epi32(q0, q2));
-  _mm_storeu_si128(out + 1, _mm_unpackhi_epi32(q0, q2));
-  _mm_storeu_si128(out + 2, _mm_unpacklo_epi32(q1, q3));
-  _mm_storeu_si128(out + 3, _mm_unpackhi_epi32(q1, q3));
-}
-
-/// Scales (and minima) of one block of eight rows: lanes are rows, one vector a sub-block.
-template <class Format>
-struct RowScales {
-  static constexpr int kCount = Format::kBlock / Format::kSubSize;
-  __m256 scale[kCount];
-  __m256 min[Format::kHasMin ? kCount : 1];
+/// A packed panel.
+struct Packed {
+  const char* at;
+  PanelLayout layout;
 };
 
-template <class Format>
-inline void gather_scales(const char* const blocks[8], RowScales<Format>& out) {
-  using Block = typename Format::Block;
-  const __m256 d = gather_half(blocks, __builtin_offsetof(Block, d));
-  if constexpr (Format::kBlock == 32) {
-    out.scale[0] = d;
-  } else if constexpr (Format::kHasMin) {
-    const __m256 dmin = gather_half(blocks, __builtin_offsetof(Block, dmin));
-    uint64_t scales[8], mins[8], columns[8];
-    for (int i = 0; i < 8; ++i) unpack_scales(reinterpret_cast<const Block*>(blocks[i])->s, scales[i], mins[i]);
-    transpose_bytes(scales, columns);
-    for (int i = 0; i < 8; ++i) out.scale[i] = _mm256_mul_ps(d, bytes_to_float(columns[i]));
-    transpose_bytes(mins, columns);
-    for (int i = 0; i < 8; ++i) out.min[i] = _mm256_mul_ps(dmin, bytes_to_float(columns[i]));
-  } else {
-    uint64_t rows[8], columns[8];
-    for (int half = 0; half < 2; ++half) {
-      for (int i = 0; i < 8; ++i) __builtin_memcpy(rows + i, blocks[i] + __builtin_offsetof(Block, s) + 8 * half, 8);
-      transpose_bytes(rows, columns);
-      for (int i = 0; i < 8; ++i) {
-        const __m256i wide = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(columns[i])));
-        out.scale[8 * half + i] = _mm256_mul_ps(d, _mm256_cvtepi32_ps(wide));
-      }
+// A format: kBits of a weight as it is multiplied, kOffset to subtract from it (shifted by kShift first: the high plane counts 32-fold at
+// half the scale), kSplit: sub-blocks of 16; quads(): columns 4v and 16 + 4v of a group; scale(): of sub-block s, min(): of a group.
+
+/// The vectors of a group whose weights have 4 bits, as low and high nibbles.
+inline void nibble_quads(const char* nibbles, int64_t group, int v, int part, I& low, I& high) {
+  const I both = load_bytes(nibbles + group * 256 + v * 64 + part * static_cast<int>(sizeof(I)));
+  low = low_nibbles(both);
+  high = high_nibbles(both);
+}
+
+struct SimpleScale {  // one f16 a group
+  static F scale(const Packed& w, int64_t sub_block, int part) { return load_f16(w.at + w.layout.d + (sub_block * kPanelRows + part * kPartRows) * 2); }
+  static F min(const Packed&, int64_t, int) { return zero(); }
+};
+
+struct FormatQ4_0 : SimpleScale {
+  static constexpr DType kType = DType::kQ4_0;
+  static constexpr int kBits = 4, kShift = 0, kOffset = 8;
+  static constexpr bool kHasMin = false, kSplit = false;
+  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) { nibble_quads(w.at, group, v, part, low, high); }
+};
+
+/// The high plane of Q8_0: (16 high - 120.5) d = (32 high - 241) d / 2.
+struct FormatQ8High : FormatQ4_0 {
+  static constexpr DType kType = DType::kQ8_0;
+  static constexpr int kShift = 5, kOffset = 241;
+  static F scale(const Packed& w, int64_t group, int part) { return mul(set1(0.5f), SimpleScale::scale(w, group, part)); }
+};
+
+inline void five_bit_quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) {
+  nibble_quads(w.at, group, v, part, low, high);
+  const I bits = load_bytes(w.at + w.layout.high + group * 64 + part * static_cast<int>(sizeof(I)));
+  switch (v) {  // bit q of a byte belongs to quad q
+    case 0: low = with_bits<0, 4>(low, bits, 16), high = with_bits<4, 4>(high, bits, 16); return;
+    case 1: low = with_bits<1, 4>(low, bits, 16), high = with_bits<5, 4>(high, bits, 16); return;
+    case 2: low = with_bits<2, 4>(low, bits, 16), high = with_bits<6, 4>(high, bits, 16); return;
+    default: low = with_bits<3, 4>(low, bits, 16), high = with_bits<7, 4>(high, bits, 16); return;
+  }
+}
+
+struct FormatQ5_0 : SimpleScale {
+  static constexpr DType kType = DType::kQ5_0;
+  static constexpr int kBits = 5, kShift = 0, kOffset = 16;
+  static constexpr bool kHasMin = false, kSplit = false;
+  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) { five_bit_quads(w, group, v, part, low, high); }
+};
+
+struct FormatQ8_0 : SimpleScale {
+  static constexpr DType kType = DType::kQ8_0;
+  static constexpr int kBits = 8, kShift = 0, kOffset = kByteOffset;
+  static constexpr bool kHasMin = false, kSplit = false;
+  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) {
+    const int64_t at = group * 256 + v * 64 + part * static_cast<int>(sizeof(I));
+    join_planes(load_bytes(w.at + at), load_bytes(w.at + w.layout.low + at), low, high);
+  }
+};
+
+struct ScaleWithMin {  // f16 d and dmin a block of 8 groups, a byte of each a group
+  static F scale(const Packed& w, int64_t group, int part) {
+    const F d = load_f16(w.at + w.layout.d + (group / 8 * kPanelRows + part * kPartRows) * 2);
+    return mul(d, bytes_to_float(w.at + w.layout.scale + group * kPanelRows + part * kPartRows));
+  }
+  static F min(const Packed& w, int64_t group, int part) {
+    const F dmin = load_f16(w.at + w.layout.dmin + (group / 8 * kPanelRows + part * kPartRows) * 2);
+    return mul(dmin, bytes_to_float(w.at + w.layout.min + group * kPanelRows + part * kPartRows));
+  }
+};
+
+struct FormatQ4_K : ScaleWithMin {
+  static constexpr DType kType = DType::kQ4_K;
+  static constexpr int kBits = 4, kShift = 0, kOffset = 0;
+  static constexpr bool kHasMin = true, kSplit = false;
+  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) { nibble_quads(w.at, group, v, part, low, high); }
+};
+
+struct FormatQ5_K : ScaleWithMin {
+  static constexpr DType kType = DType::kQ5_K;
+  static constexpr int kBits = 5, kShift = 0, kOffset = 0;
+  static constexpr bool kHasMin = true, kSplit = false;
+  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) { five_bit_quads(w, group, v, part, low, high); }
+};
+
+struct FormatQ6_K {
+  static constexpr DType kType = DType::kQ6_K;
+  static constexpr int kBits = 6, kShift = 0, kOffset = 32;
+  static constexpr bool kHasMin = false, kSplit = true;
+  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) {
+    nibble_quads(w.at, group, v, part, low, high);
+    const char* bits = w.at + w.layout.high + group * 128 + part * static_cast<int>(sizeof(I));
+    const I first = load_bytes(bits), second = load_bytes(bits + 64);
+    switch (v) {
+      case 0: low = with_bits<0, 4>(low, first, 48), high = with_bits<0, 4>(high, second, 48); return;
+      case 1: low = with_bits<2, 4>(low, first, 48), high = with_bits<2, 4>(high, second, 48); return;
+      case 2: low = with_bits<4, 4>(low, first, 48), high = with_bits<4, 4>(high, second, 48); return;
+      default: low = with_bits<6, 4>(low, first, 48), high = with_bits<6, 4>(high, second, 48); return;
     }
   }
-}
-
-/// `low` holds sums of rows 0 to 3 in both 128-bit lanes, `high` of rows 4 to 7; lane i of the result is the sum of row i's two.
-inline __m256i join_rows(__m256i low, __m256i high) {
-  return _mm256_add_epi32(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31));
-}
-
-inline __m256i part_mask8(int64_t count) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-inline void store_rows(float* y, __m256 v, int64_t count) {
-  if (count >= 8) return _mm256_storeu_ps(y, v);
-  _mm256_maskstore_ps(y, part_mask8(count), v);
-}
-
-/// Adds columns [32 kPart, 32 kPart + 32) of a block of eight rows; k is the block's first column.
-template <class Format, int kPart>
-inline __m256 add_part(const char* const blocks[8], const RowScales<Format>& scales, const Activation& x, int64_t k, __m256 y) {
-  const int64_t column = k + 32 * kPart;
-  const __m256 scale_x = _mm256_set1_ps(x.scale(column));
-  if constexpr (Format::kSubSize == 16) {
-    __m256i low, high;
-    sum_rows_halves<Format, kPart>(blocks, x.values(column), low, high);
-    const int32_t sum_low = x.sum_low(column), sum_high = x.sum(column) - sum_low;
-    low = _mm256_sub_epi32(low, _mm256_set1_epi32(Format::kOffset * sum_low));
-    high = _mm256_sub_epi32(high, _mm256_set1_epi32(Format::kOffset * sum_high));
-    y = _mm256_fmadd_ps(_mm256_mul_ps(scales.scale[2 * kPart], scale_x), _mm256_cvtepi32_ps(low), y);
-    return _mm256_fmadd_ps(_mm256_mul_ps(scales.scale[2 * kPart + 1], scale_x), _mm256_cvtepi32_ps(high), y);
-  } else {
-    __m256i sums = sum_rows<Format, kPart>(blocks, x.values(column));
-    constexpr int kOffset = kSumOffset<Format>;
-    if constexpr (kOffset != 0) sums = _mm256_sub_epi32(sums, _mm256_set1_epi32(kOffset * x.sum(column)));
-    y = _mm256_fmadd_ps(_mm256_mul_ps(scales.scale[kPart], scale_x), _mm256_cvtepi32_ps(sums), y);
-    if constexpr (Format::kHasMin) y = _mm256_fnmadd_ps(scales.min[kPart], _mm256_set1_ps(x.scaled_sum(column)), y);
-    return y;
+  static F scale(const Packed& w, int64_t sub_block, int part) {
+    const F d = load_f16(w.at + w.layout.d + (sub_block / 16 * kPanelRows + part * kPartRows) * 2);
+    return mul(d, load_i8(reinterpret_cast<const int8_t*>(w.at + w.layout.scale + sub_block * kPanelRows + part * kPartRows)));
   }
-}
+  static F min(const Packed&, int64_t, int) { return zero(); }
+};
 
-template <class Format>
-inline __m256 add_block(const char* const blocks[8], const Activation& x, int64_t k, __m256 y) {
-  RowScales<Format> scales;
-  gather_scales<Format>(blocks, scales);
-  y = add_part<Format, 0>(blocks, scales, x, k, y);
-  if constexpr (Format::kBlock == 256) {
-    y = add_part<Format, 1>(blocks, scales, x, k, y);
-    y = add_part<Format, 2>(blocks, scales, x, k, y);
-    y = add_part<Format, 3>(blocks, scales, x, k, y);
-    y = add_part<Format, 4>(blocks, scales, x, k, y);
-    y = add_part<Format, 5>(blocks, scales, x, k, y);
-    y = add_part<Format, 6>(blocks, scales, x, k, y);
-    y = add_part<Format, 7>(blocks, scales, x, k, y);
-  }
-  return y;
-}
-
-/// Pointers to eight rows from `first` on, the last one repeated past num_rows.
-inline void row_pointers(const char* w, int64_t row_bytes, int64_t first, int64_t num_rows, const char* rows[8]) {
-  for (int64_t i = 0; i < 8; ++i) rows[i] = w + (first + i < num_rows ? first + i : num_rows - 1) * row_bytes;
-}
-
-/// One activation. While eight rows are read, the next eight are prefetched, past the last row too: the next piece of work mostly lies there,
-/// and a prefetch never faults.
-template <class Format>
-void one_activation(const char* w, int64_t num_rows, int64_t n, const Activation& x, float* y) {
-  const int64_t row_bytes = n / Format::kBlock * Format::kBytes;
-  for (int64_t r = 0; r < num_rows; r += 8) {
-    const char* blocks[8];
-    row_pointers(w, row_bytes, r, num_rows, blocks);
-    const char* ahead = w + (r + 8) * row_bytes;
-    __m256 sums = _mm256_setzero_ps();
-    for (int64_t k = 0; k < n; k += Format::kBlock) {
-      for (int i = 0; i < 8 * Format::kBytes; i += 64) _mm_prefetch(ahead + i, _MM_HINT_T0);
-      ahead += 8 * Format::kBytes;
-      sums = add_block<Format>(blocks, x, k, sums);
-      for (auto& block : blocks) block += Format::kBytes;
-    }
-    store_rows(y + r, sums, num_rows - r);
-  }
-}
-
-/// Rows side by side: q[(k / 4) * 4 kPanelRows + 4 row + k % 4], scale and min [sub-block][row].
-struct Panel {
-  alignas(64) uint8_t q[kChunk * kPanelRows];
+/// A panel's weights as bytes: q [quad][row][4 columns], scale and min [sub-block][row].
+struct Expanded {
+  alignas(64) char q[kChunk * kPanelRows];
   alignas(64) float scale[kChunk / 16 * kPanelRows];
   alignas(64) float min[kChunk / 32 * kPanelRows];
 };
 
-/// Eight rows of 32 bytes to eight vectors of 4 bytes a row, kPanelRows * 4 bytes apart.
-inline void store_transposed(const __m256i v[8], uint8_t* dst) {
-  __m256i a[8], b[8];
-#pragma GCC unroll 4
-  for (int i = 0; i < 8; i += 2) {
-    a[i] = _mm256_unpacklo_epi32(v[i], v[i + 1]);
-    a[i + 1] = _mm256_unpackhi_epi32(v[i], v[i + 1]);
+/// Reads a format's weights from an expanded panel.
+template <class Base>
+struct FromExpanded : Base {
+  static void quads(const Expanded& w, int64_t group, int v, int part, I& low, I& high) {
+    const char* at = w.q + group * 512 + v * 64 + part * static_cast<int>(sizeof(I));
+    low = load_bytes(at);
+    high = load_bytes(at + 256);
   }
-#pragma GCC unroll 2
-  for (int i = 0; i < 8; i += 4) {
-    b[i] = _mm256_unpacklo_epi64(a[i], a[i + 2]);
-    b[i + 1] = _mm256_unpackhi_epi64(a[i], a[i + 2]);
-    b[i + 2] = _mm256_unpacklo_epi64(a[i + 1], a[i + 3]);
-    b[i + 3] = _mm256_unpackhi_epi64(a[i + 1], a[i + 3]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(dst + 4 * kPanelRows * i), _mm256_permute2x128_si256(b[i], b[i + 4], 0x20));
-    _mm256_store_si256(reinterpret_cast<__m256i*>(dst + 4 * kPanelRows * (i + 4)), _mm256_permute2x128_si256(b[i], b[i + 4], 0x31));
-  }
-}
+  static F scale(const Expanded& w, int64_t sub_block, int part) { return load(w.scale + sub_block * kPanelRows + part * kPartRows); }
+  static F min(const Expanded& w, int64_t group, int part) { return load(w.min + group * kPanelRows + part * kPartRows); }
+};
 
-template <class Format, int kPart>
-inline void panel_part(const char* const blocks[8], uint8_t* dst) {
-  __m256i v[8];
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) v[i] = panel_bytes<Format>(Format::template unpack<kPart>(blocks[i]));
-  store_transposed(v, dst + 32 * kPanelRows * kPart);
-}
-
-/// Fills columns [0, count) of lanes [lane, lane + 8) from eight rows and prefetches what lies `ahead` bytes behind them (0: nothing).
 template <class Format>
-inline void fill_panel(const char* blocks[8], int64_t count, int lane, int64_t ahead, Panel& panel) {
-  for (int64_t k = 0; k < count; k += Format::kBlock) {
-    if (ahead != 0) {
-      for (int i = 0; i < 8; ++i) {
-        for (int at = 0; at < Format::kBytes; at += 64) _mm_prefetch(blocks[i] + ahead + at, _MM_HINT_T0);
+inline F scaled_sum_of(I sum, int32_t x_sum, F scale, float scale_x, F y) {
+  if constexpr (Format::kShift != 0) sum = shift_left32<Format::kShift>(sum);
+  if constexpr (Format::kOffset != 0) sum = sub32(sum, broadcast32(Format::kOffset * x_sum));
+  return fma(mul(scale, set1(scale_x)), to_float(sum), y);
+}
+
+/// Adds one group of columns of kP parts, from `part` on, to y[p][j]. x: the kX activations.
+template <class Format, int kX, int kP, class Weights>
+inline void add_group(const Weights& w, int part, const Activation x[kX], int64_t group, F y[kP][kX]) {
+  constexpr int kDots = Format::kSplit ? 2 : 1;
+  Dot<Format::kBits> dot[kP][kX][kDots];
+#pragma GCC unroll 4
+  for (int v = 0; v < 4; ++v) {
+    I low[kP], high[kP];
+#pragma GCC unroll 2
+    for (int p = 0; p < kP; ++p) Format::quads(w, group, v, part + p, low[p], high[p]);
+#pragma GCC unroll 8
+    for (int j = 0; j < kX; ++j) {
+      const char* q = x[j].q + 32 * group + 4 * v;
+      const I x_low = broadcast(q), x_high = broadcast(q + 16);
+#pragma GCC unroll 2
+      for (int p = 0; p < kP; ++p) {
+        if constexpr (Format::kSplit) {
+          dot[p][j][0].add(low[p], x_low, v);
+          dot[p][j][1].add(high[p], x_high, v);
+        } else {
+          dot[p][j][0].add(low[p], x_low, 2 * v);
+          dot[p][j][0].add(high[p], x_high, 2 * v + 1);
+        }
       }
     }
-    RowScales<Format> scales;
-    gather_scales<Format>(blocks, scales);
-    for (int i = 0; i < RowScales<Format>::kCount; ++i) {
-      const int64_t at = (k / Format::kSubSize + i) * kPanelRows + lane;
-      _mm256_store_ps(panel.scale + at, scales.scale[i]);
-      if constexpr (Format::kHasMin) _mm256_store_ps(panel.min + at, scales.min[i]);
+  }
+#pragma GCC unroll 2
+  for (int p = 0; p < kP; ++p) {
+    const F scale = Format::scale(w, kDots * group, part + p);
+    const F scale_second = Format::kSplit ? Format::scale(w, kDots * group + 1, part + p) : scale;
+    const F min = Format::kHasMin ? Format::min(w, group, part + p) : scale;
+#pragma GCC unroll 8
+    for (int j = 0; j < kX; ++j) {
+      const float scale_x = x[j].scale(group);
+      const int32_t sum = x[j].sum(group);
+      if constexpr (Format::kSplit) {
+        const int32_t sum_low = x[j].sum_low(group);
+        y[p][j] = scaled_sum_of<Format>(dot[p][j][0].total(), sum_low, scale, scale_x, y[p][j]);
+        y[p][j] = scaled_sum_of<Format>(dot[p][j][1].total(), sum - sum_low, scale_second, scale_x, y[p][j]);
+      } else {
+        y[p][j] = scaled_sum_of<Format>(dot[p][j][0].total(), sum, scale, scale_x, y[p][j]);
+      }
+      if constexpr (Format::kHasMin) y[p][j] = neg_fma(min, set1(x[j].scaled_sum(group)), y[p][j]);
     }
-    uint8_t* dst = panel.q + k * kPanelRows + 4 * lane;
-    panel_part<Format, 0>(blocks, dst);
-    if constexpr (Format::kBlock == 256) {
-      panel_part<Format, 1>(blocks, dst);
-      panel_part<Format, 2>(blocks, dst);
-      panel_part<Format, 3>(blocks, dst);
-      panel_part<Format, 4>(blocks, dst);
-      panel_part<Format, 5>(blocks, dst);
-      panel_part<Format, 6>(blocks, dst);
-      panel_part<Format, 7>(blocks, dst);
-    }
-    for (int i = 0; i < 8; ++i) blocks[i] += Format::kBytes;
   }
 }
 
-/// Two or more activations.
+/// The next panel's lines while this one is read: a prefetch never faults.
+struct Ahead {
+  const char* at;
+  int64_t step;  ///< bytes a group; 0: nothing
+  void prefetch(int64_t group) const {
+    for (int64_t b = group * step / 64 * 64; b < (group + 1) * step; b += 64) _mm_prefetch(at + b, _MM_HINT_T0);
+  }
+};
+
+inline F load_rows(const float* y, int64_t count) { return count >= kPartRows ? load(y) : count > 0 ? load_part(y, count) : zero(); }
+inline void store_rows(float* y, F a, int64_t count) {
+  if (count >= kPartRows) {
+    store(y, a);
+  } else if (count > 0) {
+    store_part(y, a, count);
+  }
+}
+
+/// y[j * ldy + r] += the products of `groups` groups, for kX activations and the first `rows` rows of a panel; `fresh`: from 0.
+template <class Format, int kX, class Weights>
+inline void add_tile(const Weights& w, const void* x, int64_t n, int64_t t, int64_t from, int64_t groups, Ahead ahead, bool fresh, float* y,
+                     int64_t ldy, int64_t rows) {
+  Activation a[kX];
+#pragma GCC unroll 8
+  for (int j = 0; j < kX; ++j) a[j] = activation(x, n, t + j, from);
+  F sums[kParts][kX];
+#pragma GCC unroll 2
+  for (int p = 0; p < kParts; ++p) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kX; ++j) sums[p][j] = fresh ? zero() : load_rows(y + j * ldy + p * kPartRows, rows - p * kPartRows);
+  }
+  constexpr int kTogether = kX == 1 ? kParts : 1;  // as many parts at once as fit in the registers
+#pragma GCC unroll 2
+  for (int p = 0; p < kParts; p += kTogether) {
+    F acc[kTogether][kX];
+#pragma GCC unroll 2
+    for (int i = 0; i < kTogether; ++i) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kX; ++j) acc[i][j] = sums[p + i][j];
+    }
+    for (int64_t group = 0; group < groups; ++group) {
+      if (p == 0) ahead.prefetch(group);
+      add_group<Format, kX, kTogether>(w, p, a, group, acc);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < kTogether; ++i) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kX; ++j) sums[p + i][j] = acc[i][j];
+    }
+  }
+  // All of y at once: stores to the same far-apart lines at two times cost a third of the rate.
+#pragma GCC unroll 8
+  for (int j = 0; j < kX; ++j) {
+#pragma GCC unroll 2
+    for (int p = 0; p < kParts; ++p) store_rows(y + j * ldy + p * kPartRows, sums[p][j], rows - p * kPartRows);
+  }
+}
+
+/// Calls tile(Width<k>, t) for widths that add up to num_x.
+template <class Tile>
+inline void for_tiles(int64_t num_x, const Tile& tile) {
+  int64_t t = 0;
+  for (; num_x - t >= kMaxTile; t += kMaxTile) tile(Width<kMaxTile>{}, t);
+  if constexpr (kMaxTile > 4) {
+    for (; num_x - t >= 4; t += 4) tile(Width<4>{}, t);
+  }
+  for (; num_x - t >= 2; t += 2) tile(Width<2>{}, t);
+  if (t < num_x) tile(Width<1>{}, t);
+}
+
 template <class Format>
-void many_activations(const char* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) {
-  const int64_t row_bytes = n / Format::kBlock * Format::kBytes;
-  Panel panel;
-  for (int64_t r = 0; r < num_rows; r += kPanelRows) {
+void few_activations(Packed w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) {
+  const int64_t read = Format::kBits == 4 && w.layout.low != 0 ? w.layout.low : w.layout.bytes;
+  for (int64_t r = 0; r < num_rows; r += kPanelRows, w.at += w.layout.bytes) {
+    const int64_t rows = num_rows - r < kPanelRows ? num_rows - r : kPanelRows;
+    for_tiles(num_x, [&](auto width, int64_t t) {
+      const Ahead ahead{w.at + w.layout.bytes, t == 0 ? read / (n / 32) : 0};
+      add_tile<Format, decltype(width)::kValue>(w, x, n, t, 0, n / 32, ahead, true, y + t * ldy + r, ldy, rows);
+    });
+  }
+}
+
+/// Groups [from, from + groups) of a panel as bytes.
+template <class Format>
+void expand(const Packed& w, int64_t from, int64_t groups, Expanded& out) {
+  constexpr int kSubBlocks = Format::kSplit ? 2 : 1;
+  for (int64_t group = 0; group < groups; ++group) {
+    for (int part = 0; part < kParts; ++part) {
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) {
+        I low, high;
+        Format::quads(w, from + group, v, part, low, high);
+        char* at = out.q + group * 512 + v * 64 + part * static_cast<int>(sizeof(I));
+        store_bytes(at, low);
+        store_bytes(at + 256, high);
+      }
+      for (int s = 0; s < kSubBlocks; ++s) {
+        const int64_t sub_block = kSubBlocks * group + s;
+        store(out.scale + sub_block * kPanelRows + part * kPartRows, Format::scale(w, kSubBlocks * from + sub_block, part));
+      }
+      if constexpr (Format::kHasMin) store(out.min + group * kPanelRows + part * kPartRows, Format::min(w, from + group, part));
+    }
+  }
+}
+
+template <class Format>
+void many_activations(Packed w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) {
+  Expanded panel;
+  for (int64_t r = 0; r < num_rows; r += kPanelRows, w.at += w.layout.bytes) {
     const int64_t rows = num_rows - r < kPanelRows ? num_rows - r : kPanelRows;
     for (int64_t k = 0; k < n; k += kChunk) {
       const int64_t count = n - k < kChunk ? n - k : kChunk;
-      for (int lane = 0; lane < kPanelRows; lane += 8) {
-        const char* blocks[8];
-        row_pointers(w + k / Format::kBlock * Format::kBytes, row_bytes, r + lane, num_rows, blocks);
-        fill_panel<Format>(blocks, count, lane, r + 2 * kPanelRows <= num_rows ? kPanelRows * row_bytes : 0, panel);
-      }
-      int64_t t = 0;
-      const auto tile = [&](auto width) {
-        constexpr int kX = decltype(width)::kValue;
-        add_panel<Format, kX>(panel, x, n, t, k, count, y + t * ldy + r, ldy, rows);
-        t += kX;
-      };
-      while (num_x - t >= kMaxTile) tile(Width<kMaxTile>{});
-      while (t < num_x) {
-        if (num_x - t >= 4) {
-          tile(Width<4>{});
-        } else if (num_x - t >= 2) {
-          tile(Width<2>{});
-        } else {
-          tile(Width<1>{});
-        }
-      }
+      expand<Format>(w, k / 32, count / 32, panel);
+      const int64_t read = w.layout.bytes / (n / 32);
+      for_tiles(num_x, [&](auto width, int64_t t) {
+        const Ahead ahead{w.at + w.layout.bytes + k / 32 * read, t == 0 ? read : 0};
+        add_tile<FromExpanded<Format>, decltype(width)::kValue>(panel, x, n, t, k, count / 32, ahead, k == 0, y + t * ldy + r, ldy, rows);
+      });
     }
   }
 }
 
 template <class Format>
 void gemm(const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) {
-  const char* bytes = static_cast<const char*>(w);
-  if (num_x == 1) return one_activation<Format>(bytes, num_rows, n, activation(x, n, 0), y);
-  many_activations<Format>(bytes, num_rows, n, x, num_x, y, ldy);
+  const Packed packed{static_cast<const char*>(w), panel_layout(Format::kType, n)};
+  if (num_x < kExpandFrom) return few_activations<Format>(packed, num_rows, n, x, num_x, y, ldy);
+  many_activations<Format>(packed, num_rows, n, x, num_x, y, ldy);
 }
 
 }  // namespace
@@ -310,6 +371,11 @@ void gemm_q8(DType dtype, const void* w, int64_t num_rows, int64_t n, const void
     case DType::kQ6_K: return gemm<FormatQ6_K>(w, num_rows, n, x, num_x, y, ldy);
     default: return gemm_q8_float(dtype, w, num_rows, n, x, num_x, y, ldy);
   }
+}
+
+void gemm_q8_high(const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
+  ATTUNE_DCHECK(n % 32 == 0 && (num_x <= 1 || ldy >= num_rows));
+  gemm<FormatQ8High>(w, num_rows, n, x, num_x, y, ldy);
 }
 
 }  // namespace attune::kernels::ATTUNE_KERNELS_LEVEL

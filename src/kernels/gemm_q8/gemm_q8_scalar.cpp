@@ -2,6 +2,7 @@
 //
 // A row is unpacked into integers and float scales a sub-block, in pieces of 256 columns; y is then, in sub-block order,
 //   y = fma(scale_w * scale_x, float(sum of q_w * q_x), y), and for formats with a minimum  y = fma(-min_w, scaled_sum_x, y).
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -12,7 +13,7 @@ namespace {
 
 /// Up to 256 columns of one row. Sub-blocks are `sub_size` wide; min is 0 for formats without one.
 struct Piece {
-  int8_t q[256];
+  int16_t q[256];
   float scale[16];
   float min[8];
 };
@@ -32,8 +33,8 @@ Shape shape_of(DType dtype) {
 void unpack(const BlockQ4_0& b, Piece& p) {
   p.scale[0] = f16_to_f32(b.d);
   for (int j = 0; j < 16; ++j) {
-    p.q[j] = static_cast<int8_t>((b.q[j] & 15) - 8);
-    p.q[j + 16] = static_cast<int8_t>((b.q[j] >> 4) - 8);
+    p.q[j] = static_cast<int16_t>((b.q[j] & 15) - 8);
+    p.q[j + 16] = static_cast<int16_t>((b.q[j] >> 4) - 8);
   }
 }
 
@@ -41,14 +42,14 @@ void unpack(const BlockQ5_0& b, Piece& p) {
   p.scale[0] = f16_to_f32(b.d);
   const uint32_t h = b.h;
   for (int j = 0; j < 16; ++j) {
-    p.q[j] = static_cast<int8_t>(static_cast<int>((b.q[j] & 15u) | ((h >> j & 1u) << 4)) - 16);
-    p.q[j + 16] = static_cast<int8_t>(static_cast<int>((b.q[j] >> 4) | ((h >> (j + 16) & 1u) << 4)) - 16);
+    p.q[j] = static_cast<int16_t>(static_cast<int>((b.q[j] & 15u) | ((h >> j & 1u) << 4)) - 16);
+    p.q[j + 16] = static_cast<int16_t>(static_cast<int>((b.q[j] >> 4) | ((h >> (j + 16) & 1u) << 4)) - 16);
   }
 }
 
 void unpack(const BlockQ8_0& b, Piece& p) {
   p.scale[0] = f16_to_f32(b.d);
-  std::memcpy(p.q, b.q, 32);
+  std::copy(b.q, b.q + 32, p.q);
 }
 
 void unpack_scales(uint16_t d_bits, uint16_t dmin_bits, const uint8_t s[12], Piece& p) {
@@ -62,14 +63,14 @@ void unpack_scales(uint16_t d_bits, uint16_t dmin_bits, const uint8_t s[12], Pie
 
 void unpack(const BlockQ4_K& b, Piece& p) {
   unpack_scales(b.d, b.dmin, b.s, p);
-  for (int e = 0; e < 256; ++e) p.q[e] = static_cast<int8_t>(b.q[e / 64 * 32 + e % 32] >> (e / 32 % 2 * 4) & 15);
+  for (int e = 0; e < 256; ++e) p.q[e] = static_cast<int16_t>(b.q[e / 64 * 32 + e % 32] >> (e / 32 % 2 * 4) & 15);
 }
 
 void unpack(const BlockQ5_K& b, Piece& p) {
   unpack_scales(b.d, b.dmin, b.s, p);
   for (int e = 0; e < 256; ++e) {
     const int low = b.q[e / 64 * 32 + e % 32] >> (e / 32 % 2 * 4) & 15;
-    p.q[e] = static_cast<int8_t>(low + 16 * (b.qh[e % 32] >> (e / 32) & 1));
+    p.q[e] = static_cast<int16_t>(low + 16 * (b.qh[e % 32] >> (e / 32) & 1));
   }
 }
 
@@ -79,7 +80,7 @@ void unpack(const BlockQ6_K& b, Piece& p) {
   for (int e = 0; e < 256; ++e) {
     const int half = e / 128, quarter = e % 128 / 32, l = e % 32;
     const int low = b.ql[64 * half + 32 * (quarter & 1) + l] >> (quarter / 2 * 4) & 15;
-    p.q[e] = static_cast<int8_t>((low | (b.qh[32 * half + l] >> (2 * quarter) & 3) << 4) - 32);
+    p.q[e] = static_cast<int16_t>((low | (b.qh[32 * half + l] >> (2 * quarter) & 3) << 4) - 32);
   }
 }
 
@@ -110,24 +111,40 @@ float add_piece(const Shape& shape, const Piece& p, const char* x_row, int64_t n
   return y;
 }
 
-}  // namespace
-
-void gemm_q8(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
-  ATTUNE_DCHECK(n % 32 == 0 && n % dtype_info(dtype).block_size == 0 && (num_x <= 1 || ldy >= num_rows));
-  if (dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16) return gemm_q8_float(dtype, w, num_rows, n, x, num_x, y, ldy);
+/// `high_plane`: only the upper four bits of Q8_0 weights, which count (32 (q + 128 >> 4) - 241) / 2.
+void gemm_blocks(DType dtype, bool high_plane, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y,
+                 int64_t ldy) {
   const Shape shape = shape_of(dtype);
-  const char* src = static_cast<const char*>(w);
   Piece piece;
+  char block[sizeof(BlockQ6_K)];
   for (int64_t r = 0; r < num_rows; ++r) {
     for (int64_t t = 0; t < num_x; ++t) y[t * ldy + r] = 0;
-    for (int64_t k = 0; k < n; k += shape.columns, src += shape.bytes) {
-      unpack(dtype, src, piece);
+    for (int64_t k = 0; k < n; k += shape.columns) {
+      unpack_columns(dtype, w, n, r, k, shape.columns, block);
+      unpack(dtype, block, piece);
+      if (high_plane) {
+        for (int i = 0; i < 32; ++i) piece.q[i] = static_cast<int16_t>(32 * ((piece.q[i] + 128) >> 4) - 241);
+        piece.scale[0] *= 0.5f;
+      }
       for (int64_t t = 0; t < num_x; ++t) {
         float& out = y[t * ldy + r];
         out = add_piece(shape, piece, static_cast<const char*>(x) + t * q8_row_bytes(n), n, k, out);
       }
     }
   }
+}
+
+}  // namespace
+
+void gemm_q8(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
+  ATTUNE_DCHECK(n % 32 == 0 && n % dtype_info(dtype).block_size == 0 && (num_x <= 1 || ldy >= num_rows));
+  if (!is_block_format(dtype)) return gemm_q8_float(dtype, w, num_rows, n, x, num_x, y, ldy);
+  gemm_blocks(dtype, false, w, num_rows, n, x, num_x, y, ldy);
+}
+
+void gemm_q8_high(const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
+  ATTUNE_DCHECK(n % 32 == 0 && (num_x <= 1 || ldy >= num_rows));
+  gemm_blocks(DType::kQ8_0, true, w, num_rows, n, x, num_x, y, ldy);
 }
 
 }  // namespace attune::kernels::scalar
