@@ -97,6 +97,7 @@ struct Explainer::State {
     lm::Sequence& kept = prefix[with_taste ? 1 : 0];
     if (!kept.valid()) {
       lm::SeqOptions seq;
+      seq.want_model_logprob = true;  // candidates are ranked by it
       seq.sampler.temperature = options.temperature;
       seq.sampler.top_p = options.top_p;
       seq.sampler.top_k = options.top_k;

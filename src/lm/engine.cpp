@@ -9,8 +9,6 @@
 namespace attune::lm {
 namespace {
 
-constexpr int64_t kLogitRows = 32;  // rows of logits held at once
-
 Compute parse_compute(const std::string& name) {
   check(name == "f32" || name == "fast", ErrorCode::kInvalidArgument, "[engine] compute is ", name, ", expected f32 or fast");
   return name == "f32" ? Compute::kF32 : Compute::kFast;
@@ -25,6 +23,9 @@ void EngineOptions::describe(OptionList& list) {
   list.add("parallel", max_sequences, "Sequences worked on at once; others wait.").range(1, 4096);
   list.add("queue_limit", queue_limit, "Requests that may wait before new ones are refused.").range(1, 1 << 20);
   list.add("kv_memory_mib", kv_memory_mib, "Cap of the memory of keys and values.").range(1, 1 << 20).unit("MiB");
+  list.add("head_z", head_z, "Standard deviations of the bound that spares half of the output head; larger is slower and safer.").range(1, 1000);
+  list.add("exact_head", exact_head, "Bound the output head by the Cauchy-Schwarz inequality: a proof, slower.");
+  list.add("head_audit_every", head_audit_every, "Steps between audits of the bound against the full head; 0 for none.").range(0, 1 << 30);
   list.add("rewind_margin", rewind_margin, "Positions beyond the sliding window that are kept for rewinding.").range(0, 65536);
 }
 
@@ -61,7 +62,8 @@ Engine::State::State(std::shared_ptr<const Model> m, const EngineOptions& o)
       pool(o.threads),
       kv(std::make_shared<KvPool>(model->config(), compute == Compute::kFast ? kernels::KvType::kF16 : kernels::KvType::kF32, o.rewind_margin,
                                   o.kv_memory_mib << 20)),
-      forward(model, compute == Compute::kFast, pool) {}
+      forward(model->config(), compute == Compute::kFast, pool),
+      head(compute == Compute::kFast, pool) {}
 
 Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options) {
   check(model != nullptr, ErrorCode::kInvalidArgument, "[engine] no model");
@@ -272,7 +274,7 @@ StepReport Engine::step() {
     report.rows += static_cast<int>(p.chunk.num_rows);
   }
   try {
-    const auto hidden = s.forward.run(chunks);
+    const auto hidden = s.forward.run(*s.model->weights(), chunks);
     s.deliver(planned, hidden, report);
   } catch (const std::exception& failure) {  // out of memory for the workspace: all work of this step fails with its reason
     const Error error(ErrorCode::kInternal, cat("[step] ", failure.what()));
@@ -294,94 +296,6 @@ StepReport Engine::step() {
   s.remove_finished();
   report.waiting = static_cast<int>(s.active.size());
   return report;
-}
-
-void Engine::State::deliver(std::vector<Planned>& planned, std::span<const float> hidden, StepReport& report) {
-  const int64_t d = model->config().hidden_size;
-  std::vector<Planned*> owners;
-  std::vector<int64_t> positions;   // of the row whose logits predict position + 1
-  std::vector<float> rows;          // hidden rows that need logits, gathered
-  int64_t at = 0;
-  for (Planned& p : planned) {
-    const float* begin = hidden.data() + at * d;
-    at += p.num_outputs;
-    if (p.num_outputs == 0) continue;
-    if (p.job->kind == Job::Kind::kHidden) {
-      p.job->output.insert(p.job->output.end(), begin, begin + p.num_outputs * d);
-      continue;
-    }
-    rows.insert(rows.end(), begin, begin + p.num_outputs * d);
-    for (int64_t i = p.num_outputs; i > 0; --i) {
-      owners.push_back(&p);
-      positions.push_back(p.job->sequence().cache.length() - i);
-    }
-  }
-  for (size_t first = 0; first < owners.size(); first += kLogitRows) {
-    const size_t count = std::min<size_t>(kLogitRows, owners.size() - first);
-    deliver_logits(std::span(owners).subspan(first, count), std::span(positions).subspan(first, count),
-                   std::span<const float>(rows).subspan(first * static_cast<size_t>(d), count * static_cast<size_t>(d)), report);
-  }
-}
-
-void Engine::State::deliver_logits(std::span<Planned*> owners, std::span<const int64_t> positions, std::span<const float> hidden,
-                                   StepReport& report) {
-  const int64_t v = model->config().vocab_size;
-  const auto count = static_cast<int64_t>(owners.size());
-  if (static_cast<int64_t>(logits.size()) < count * v) logits.resize(static_cast<size_t>(count * v));
-  forward.logits(hidden, count, logits.data());
-  std::vector<Sampled> sampled(owners.size());
-  std::vector<float> scores(owners.size());
-  std::vector<std::optional<Error>> errors(owners.size());
-  pool.run(static_cast<int>(count), [&](int i) {
-    Job& job = *owners[static_cast<size_t>(i)]->job;
-    Sequence::State& s = job.sequence();
-    const std::span<float> row(logits.data() + i * v, static_cast<size_t>(v));
-    const VocabSet* vocab = s.options.vocab.get();
-    try {
-      if (job.kind == Job::Kind::kScore) {
-        scores[static_cast<size_t>(i)] =
-            static_cast<float>(log_probability(row, s.ids[static_cast<size_t>(positions[static_cast<size_t>(i)] + 1)], vocab));
-      } else if (job.kind == Job::Kind::kGenerate) {
-        for (const int32_t id : model->forbidden_ids()) row[static_cast<size_t>(id)] = -std::numeric_limits<float>::infinity();
-        sampled[static_cast<size_t>(i)] = sample(row, s.options.sampler, {s.ids, job.num_prompt}, vocab, s.rng.uniform(), &job.top, job.request.num_top);
-      } else {
-        job.output.assign(row.begin(), row.end());
-      }
-    } catch (const Error& error) {
-      errors[static_cast<size_t>(i)] = error;
-    }
-  });
-  for (int64_t i = 0; i < count; ++i) {
-    Job& job = *owners[static_cast<size_t>(i)]->job;
-    if (!job.done) continue;
-    if (errors[static_cast<size_t>(i)]) {
-      finish(job, Finish::kError, &*errors[static_cast<size_t>(i)]);
-    } else if (job.kind == Job::Kind::kScore) {
-      job.output.push_back(scores[static_cast<size_t>(i)]);
-    } else if (job.kind == Job::Kind::kGenerate) {
-      accept_token(job, sampled[static_cast<size_t>(i)], report);
-    }
-  }
-}
-
-void Engine::State::accept_token(Job& job, const Sampled& sampled, StepReport& report) {
-  ++report.decoding;
-  Sequence::State& s = job.sequence();
-  s.ids.push_back(sampled.id);
-  const auto& stops = job.request.stop_ids;
-  const bool is_stop = std::find(stops.begin(), stops.end(), sampled.id) != stops.end();
-  bool wants_more = true;
-  if (job.request.on_token && (!is_stop || job.request.report_stop_id)) {
-    try {
-      wants_more = job.request.on_token({sampled.id, sampled.logp_policy, sampled.logp_model, job.top});
-    } catch (const std::exception& failure) {
-      const Error error(ErrorCode::kInternal, cat("[generate] the caller's callback failed: ", failure.what()));
-      return finish(job, Finish::kError, &error);
-    }
-  }
-  if (is_stop || !wants_more) return finish(job, Finish::kStop, nullptr);
-  if (s.length() - job.num_prompt >= job.request.max_new) return finish(job, Finish::kLength, nullptr);
-  if (s.length() >= model->config().context_length) return finish(job, Finish::kContext, nullptr);
 }
 
 EngineLoop::EngineLoop(Engine& engine)

@@ -35,6 +35,9 @@ struct EngineOptions {
   int32_t max_sequences = 64;       ///< decoding at once; further requests wait
   int32_t queue_limit = 256;        ///< waiting requests; beyond it submit throws kResource
   int64_t kv_memory_mib = 2048;     ///< cap of all keys and values
+  double head_z = 8;                ///< bound of the head's screening in standard deviations (lm/head.h)
+  bool exact_head = false;          ///< the Cauchy-Schwarz bound instead
+  int32_t head_audit_every = 1000;  ///< screened steps between audits against the full head
   int32_t rewind_margin = 64;       ///< positions beyond the window a local layer keeps, so that rewind(r) works for r up to this
 
   void describe(OptionList& list);
@@ -49,6 +52,8 @@ struct SeqOptions {
   uint64_t seed = 0;
   uint64_t stream = 0;
   std::shared_ptr<const VocabSet> vocab;   ///< null: the whole vocabulary
+  /// Event::logp_model is wanted: every step then reads the whole head, also for greedy and top-k sampling.
+  bool want_model_logprob = false;
 };
 
 class Engine;
@@ -77,6 +82,7 @@ class Sequence {
   const std::vector<int32_t>& ids() const noexcept;
   SamplerOptions& sampler() noexcept;
   void set_vocab(std::shared_ptr<const VocabSet> vocab) noexcept;
+  void set_want_model_logprob(bool want) noexcept;
   void set_seed(uint64_t seed, uint64_t stream) noexcept;
   /// Bytes of pages this sequence refers to (shared ones counted whole).
   int64_t kv_bytes() const noexcept;
@@ -93,7 +99,7 @@ class Sequence {
 struct Event {
   int32_t token = 0;
   float logp_policy = 0;
-  float logp_model = 0;
+  float logp_model = 0;               ///< NaN unless SeqOptions::want_model_logprob or Request::num_top asked for it
   std::span<const TokenLogprob> top;  ///< `num_top` likeliest, valid during the call
 };
 
@@ -114,7 +120,7 @@ struct Request {
 struct Completion {
   std::vector<int32_t> ids;           ///< without the stop id
   std::vector<float> logp_policy;     ///< [n]
-  std::vector<float> logp_model;      ///< [n]
+  std::vector<float> logp_model;      ///< [n]; NaN unless SeqOptions::want_model_logprob
   Finish finish = Finish::kNone;
   Sequence sequence;
 };
@@ -139,6 +145,8 @@ struct EngineStats {
   int64_t kv_bytes = 0;
   int64_t kv_bytes_max = 0;
   int64_t cancelled = 0;
+  int64_t head_audits = 0;       ///< screened steps compared with the full head
+  int64_t head_misses = 0;       ///< of them, those that gave other tokens or values
   double busy_seconds = 0;
 };
 

@@ -8,6 +8,7 @@
 #include "core/thread_pool.h"
 #include "lm/engine.h"
 #include "lm/forward.h"
+#include "lm/head.h"
 #include "lm/sequence_internal.h"
 
 namespace attune::lm {
@@ -46,6 +47,7 @@ struct Engine::State {
   ThreadPool pool;
   std::shared_ptr<KvPool> kv;
   Forward forward;
+  Head head;
 
   std::mutex queue_mutex;  // guards inbox, stats, closing
   std::condition_variable_any work_arrived;
@@ -55,7 +57,9 @@ struct Engine::State {
 
   std::mutex step_mutex;  // guards everything below
   std::vector<JobPtr> active;
-  std::vector<float> logits;
+  std::vector<float> logits, head_input;
+  std::vector<std::vector<Candidate>> best;
+  int64_t screened_steps = 0;
 
   static Sequence::State& sequence_state(Sequence& sequence) noexcept { return *sequence.state_; }
 
@@ -75,7 +79,12 @@ struct Engine::State {
   std::vector<Planned> plan();
   bool plan_job(Job& job, int64_t budget, bool may_exceed, std::vector<Planned>& planned);
   void deliver(std::vector<Planned>& planned, std::span<const float> hidden, StepReport& report);
-  void deliver_logits(std::span<Planned*> owners, std::span<const int64_t> positions, std::span<const float> hidden, StepReport& report);
+  struct Output;
+  bool needs_only_best(Job& job) const;
+  std::span<const float> gather(std::span<const Output> outputs);
+  void deliver_best(std::span<const Output> outputs, StepReport& report);
+  void audit(std::span<const float> hidden, std::span<const int64_t> k);
+  void deliver_logits(std::span<const Output> outputs, StepReport& report);
   void accept_token(Job& job, const Sampled& sampled, StepReport& report);
   void finish(Job& job, Finish finish, const Error* error);
   void remove_finished();

@@ -5,17 +5,9 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "lm/product.h"
 
 namespace attune::lm {
-namespace {
-
-/// One product of a batched call: y [rows of x, w.rows] (row stride w.rows).
-struct Product {
-  const Matrix* w;
-  float* y;
-};
-
-}  // namespace
 
 struct Forward::Workspace {
   std::vector<float> x, normed, q, k, v, attn, branch, gate, up, hidden, scores, cos, sin;
@@ -48,9 +40,9 @@ void rope_angles(int64_t position, const std::vector<double>& frequencies, float
 
 }  // namespace
 
-Forward::Forward(std::shared_ptr<const Model> model, bool fast, ThreadPool& pool)
-    : model_(std::move(model)), fast_(fast), pool_(pool), ops_(kernels::ops()), work_(std::make_unique<Workspace>()) {
-  const ModelConfig& c = model_->config();
+Forward::Forward(const ModelConfig& config, bool fast, ThreadPool& pool)
+    : config_(config), fast_(fast), pool_(pool), ops_(kernels::ops()), work_(std::make_unique<Workspace>()) {
+  const ModelConfig& c = config_;
   work_->frequencies_local = rope_frequencies(c.rope_theta_local, 1, c.head_dim);
   work_->frequencies_global = rope_frequencies(c.rope_theta_global, c.rope_scaling_factor, c.head_dim);
 }
@@ -67,62 +59,16 @@ void Forward::for_rows(const std::function<void(int64_t, int64_t)>& body) {
 }
 
 void Forward::norm_rows(const float* in, const std::vector<float>& gain, float* out, int64_t size) {
-  const float eps = static_cast<float>(model_->config().rms_norm_eps);
+  const float eps = static_cast<float>(config_.rms_norm_eps);
   for_rows([&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) ops_.rms_norm(in + row * size, gain.data(), eps, out + row * size, size);
   });
 }
 
-namespace {
-
-/// y = x W^T for several matrices that share x. Work is split by rows of W into pieces of a fixed size.
-void multiply(const kernels::Ops& ops, ThreadPool& pool, bool fast, const float* x, int64_t num_rows, std::span<const Product> products,
-              std::vector<std::byte>& quantised) {
-  const int64_t n = products[0].w->cols;
-  if (fast) {
-    const int64_t row_size = kernels::q8_row_bytes(n);
-    if (static_cast<int64_t>(quantised.size()) < num_rows * row_size) quantised.resize(static_cast<size_t>(num_rows * row_size));
-    constexpr int64_t kGrain = 8;
-    const auto quantise = [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) ops.quantize_q8(x + row * n, n, quantised.data() + row * row_size);
-    };
-    if (num_rows <= kGrain) {
-      quantise(0, num_rows);
-    } else {
-      pool.for_ranges(num_rows, kGrain, quantise);
-    }
-  }
-  struct Piece {
-    const Product* product;
-    int64_t begin, end;
-  };
-  std::vector<Piece> pieces;
-  for (const Product& product : products) {
-    const int64_t grain = product.w->rows > 16384 ? 1024 : 64;
-    for (int64_t begin = 0; begin < product.w->rows; begin += grain) {
-      pieces.push_back({&product, begin, std::min(product.w->rows, begin + grain)});
-    }
-  }
-  pool.run(static_cast<int>(pieces.size()), [&](int index) {
-    const Piece& piece = pieces[static_cast<size_t>(index)];
-    const Matrix& w = *piece.product->w;
-    const std::byte* rows = w.data + piece.begin * static_cast<int64_t>(row_bytes(w.dtype, static_cast<uint64_t>(n)));
-    float* y = piece.product->y + piece.begin;
-    if (fast) {
-      ops.gemm_q8(w.dtype, rows, piece.end - piece.begin, n, quantised.data(), num_rows, y, w.rows);
-    } else {
-      ops.gemm_f32(w.dtype, rows, piece.end - piece.begin, n, x, n, num_rows, y, w.rows);
-    }
-  });
-}
-
-}  // namespace
-
 void Forward::embed(std::span<const Chunk> chunks) {
-  const ModelConfig& c = model_->config();
+  const ModelConfig& c = config_;
   Workspace& w = *work_;
-  const Matrix& e = model_->embedding();
-  const auto stride = static_cast<int64_t>(row_bytes(e.dtype, static_cast<uint64_t>(e.cols)));
+  const Matrix& e = weights_->embedding();
   int64_t row = 0;
   for (const Chunk& chunk : chunks) {
     for (int64_t t = 0; t < chunk.num_rows; ++t, ++row) {
@@ -132,7 +78,7 @@ void Forward::embed(std::span<const Chunk> chunks) {
         std::memcpy(x, soft, sizeof(float) * static_cast<size_t>(c.hidden_size));
         continue;
       }
-      ops_.dequantize_row(e.dtype, e.data + chunk.ids[static_cast<size_t>(t)] * stride, x, c.hidden_size);
+      e.row(chunk.ids[static_cast<size_t>(t)], x);
       for (int64_t i = 0; i < c.hidden_size; ++i) x[i] *= c.embedding_scale;
     }
   }
@@ -140,8 +86,8 @@ void Forward::embed(std::span<const Chunk> chunks) {
 
 /// Adds RMS(branch) * gain to the residual: Gemma 3 norms a branch's output before the sum.
 void Forward::add_normed(const float* branch, const std::vector<float>& gain) {
-  const int64_t d = model_->config().hidden_size;
-  const float eps = static_cast<float>(model_->config().rms_norm_eps);
+  const int64_t d = config_.hidden_size;
+  const float eps = static_cast<float>(config_.rms_norm_eps);
   Workspace& w = *work_;
   for_rows([&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
@@ -152,13 +98,13 @@ void Forward::add_normed(const float* branch, const std::vector<float>& gain) {
 }
 
 void Forward::attention(int index, std::span<Chunk> chunks) {
-  const ModelConfig& c = model_->config();
+  const ModelConfig& c = config_;
   Workspace& w = *work_;
   const bool global = c.is_global[static_cast<size_t>(index)];
   const kernels::KvType type = fast_ ? kernels::KvType::kF16 : kernels::KvType::kF32;
   const int64_t e = c.head_dim, g = c.num_kv_heads, h = c.num_heads, half = e / 2;
   const int64_t kv_row_bytes = g * e * (fast_ ? 2 : 4);
-  const LayerWeights& weights = model_->layer(index);
+  const LayerWeights& weights = weights_->layer(index);
   const float eps = static_cast<float>(c.rms_norm_eps);
   const float* cos = w.cos.data() + (global ? rows_ * half : 0);
   const float* sin = w.sin.data() + (global ? rows_ * half : 0);
@@ -234,8 +180,8 @@ void Forward::attention(int index, std::span<Chunk> chunks) {
 }
 
 void Forward::layer(int index, std::span<Chunk> chunks) {
-  const ModelConfig& c = model_->config();
-  const LayerWeights& weights = model_->layer(index);
+  const ModelConfig& c = config_;
+  const LayerWeights& weights = weights_->layer(index);
   Workspace& w = *work_;
   norm_rows(w.x.data(), weights.attn_norm, w.normed.data(), c.hidden_size);
   const Product qkv[] = {{&weights.q, w.q.data()}, {&weights.k, w.k.data()}, {&weights.v, w.v.data()}};
@@ -257,8 +203,9 @@ void Forward::layer(int index, std::span<Chunk> chunks) {
   add_normed(w.branch.data(), weights.post_ffn_norm);
 }
 
-std::span<const float> Forward::run(std::span<Chunk> chunks) {
-  const ModelConfig& c = model_->config();
+std::span<const float> Forward::run(const Weights& weights, std::span<Chunk> chunks) {
+  weights_ = &weights;
+  const ModelConfig& c = config_;
   Workspace& w = *work_;
   rows_ = 0;
   w.positions.clear();
@@ -315,17 +262,12 @@ std::span<const float> Forward::run(std::span<Chunk> chunks) {
   int64_t at = 0;
   for (size_t i = 0; i < chunks.size(); ++i) {
     for (int64_t t = chunks[i].first_output; t < chunks[i].num_rows; ++t, ++at) {
-      ops_.rms_norm(w.x.data() + (w.chunk_begin[i] + t) * d, model_->final_norm().data(), static_cast<float>(c.rms_norm_eps),
+      ops_.rms_norm(w.x.data() + (w.chunk_begin[i] + t) * d, weights_->final_norm().data(), static_cast<float>(c.rms_norm_eps),
                     w.hidden.data() + at * d, d);
     }
     chunks[i].cache->commit();
   }
   return {w.hidden.data(), static_cast<size_t>(outputs * d)};
-}
-
-void Forward::logits(std::span<const float> hidden, int64_t num_rows, float* out) {
-  const Product head[] = {{&model_->head(), out}};
-  multiply(ops_, pool_, fast_, hidden.data(), num_rows, head, work_->quantised);
 }
 
 }  // namespace attune::lm

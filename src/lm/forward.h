@@ -12,7 +12,7 @@
 #include "core/thread_pool.h"
 #include "kernels/kernels.h"
 #include "lm/kv_cache.h"
-#include "lm/model.h"
+#include "lm/weights.h"
 #include "lm/prompt.h"
 
 namespace attune::lm {
@@ -33,14 +33,12 @@ struct Chunk {
 
 class Forward {
  public:
-  Forward(std::shared_ptr<const Model> model, bool fast, ThreadPool& pool);
+  Forward(const ModelConfig& config, bool fast, ThreadPool& pool);
   ~Forward();
 
   /// Runs all layers over the chunks in order; outputs are the final-norm hidden states of the wanted rows, in order. [num_outputs, D]
   /// Valid until the next call.
-  std::span<const float> run(std::span<Chunk> chunks);
-  /// logits [num_rows, V] = hidden [num_rows, D] times the head.
-  void logits(std::span<const float> hidden, int64_t num_rows, float* out);
+  std::span<const float> run(const Weights& weights, std::span<Chunk> chunks);
 
   /// L2 norm of the last row's residual before each layer and after the last: [L + 1], of the latest run (tests). Empty unless enabled.
   std::vector<double> residual_norms;
@@ -55,7 +53,8 @@ class Forward {
   void add_normed(const float* branch, const std::vector<float>& gain);
   void for_rows(const std::function<void(int64_t begin, int64_t end)>& body);
 
-  std::shared_ptr<const Model> model_;
+  const ModelConfig config_;
+  const Weights* weights_ = nullptr;  // during a run
   bool fast_;
   ThreadPool& pool_;
   const kernels::Ops& ops_;

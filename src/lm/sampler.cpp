@@ -38,14 +38,8 @@ double log_normaliser(std::span<const float> logits, const VocabSet* vocab) {
   return max - std::log(static_cast<double>(scratch[best]));
 }
 
-struct Candidate {
-  float logit;
-  int32_t id;
-};
-/// Higher logit first, smaller id on ties.
-bool better(const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
+}  // namespace
 
-/// The k best of the set in order; k <= 0 or above the size: all.
 std::vector<Candidate> best_candidates(std::span<const float> logits, const VocabSet* vocab, int64_t k) {
   const int64_t size = vocab != nullptr ? static_cast<int64_t>(vocab->ids.size()) : static_cast<int64_t>(logits.size());
   if (k <= 0 || k > size) k = size;
@@ -71,6 +65,8 @@ std::vector<Candidate> best_candidates(std::span<const float> logits, const Voca
   std::sort(heap.begin(), heap.end(), better);
   return heap;
 }
+
+namespace {
 
 void apply_penalties(std::span<float> logits, const SamplerOptions& options, const TokenHistory& history) {
   for (const auto& [id, bias] : options.logit_bias) {
@@ -132,9 +128,8 @@ Policy weigh(std::vector<Candidate> candidates, double temperature) {
   return policy;
 }
 
+/// For top-p or min-p without top-k.
 Policy make_policy(std::span<const float> logits, const SamplerOptions& options, const VocabSet* vocab) {
-  if (options.top_k > 0) return weigh(best_candidates(logits, vocab, options.top_k), options.temperature);
-  if (options.top_p >= 1 && options.min_p <= 0) return weigh(best_candidates(logits, vocab, 0), options.temperature);
   // Without top-k the cuts seldom need the whole set in order: take more of it until top-p or min-p is reached.
   std::vector<float> scaled(logits.begin(), logits.end());
   for (float& logit : scaled) logit = static_cast<float>(logit / options.temperature);
@@ -151,7 +146,97 @@ Policy make_policy(std::span<const float> logits, const SamplerOptions& options,
   }
 }
 
+bool changes_logits(const SamplerOptions& options) noexcept {
+  return !options.logit_bias.empty() || options.repeat_penalty != 1 || options.presence_penalty != 0 || options.frequency_penalty != 0;
+}
+
+/// A place in an array of weights, from a uniform number: the first whose running sum exceeds uniform * total. Sums of 512, then one by one.
+size_t place_in(std::span<const float> weights, double uniform) {
+  constexpr size_t kBlock = 512;
+  std::vector<double> blocks;
+  double total = 0;
+  for (size_t begin = 0; begin < weights.size(); begin += kBlock) {
+    double lanes[4] = {};
+    const size_t end = std::min(weights.size(), begin + kBlock);
+    size_t i = begin;
+    for (; i + 4 <= end; i += 4) {
+      for (size_t lane = 0; lane < 4; ++lane) lanes[lane] += weights[i + lane];
+    }
+    for (; i < end; ++i) lanes[0] += weights[i];
+    blocks.push_back((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
+    total += blocks.back();
+  }
+  double target = uniform * total;
+  size_t block = 0;
+  while (block + 1 < blocks.size() && target >= blocks[block]) target -= blocks[block++];
+  size_t last = block * kBlock;
+  for (size_t i = block * kBlock; i < std::min(weights.size(), (block + 1) * kBlock); ++i) {
+    if (weights[i] <= 0) continue;
+    last = i;
+    target -= weights[i];
+    if (target < 0) break;
+  }
+  return last;
+}
+
+/// From the whole softmax, tokens in the order of their ids. model_logp is not set.
+Sampled draw_from_all(std::span<const float> logits, double temperature, const VocabSet* vocab, double uniform) {
+  thread_local std::vector<float> p;
+  p.clear();
+  const auto inverse = static_cast<float>(1 / temperature);
+  if (vocab == nullptr) {
+    p.assign(logits.begin(), logits.end());
+  } else {
+    for (const int32_t id : vocab->ids) p.push_back(logits[static_cast<size_t>(id)]);
+  }
+  if (temperature != 1) {
+    for (float& logit : p) logit *= inverse;
+  }
+  kernels::ops().softmax(p.data(), static_cast<int64_t>(p.size()));
+  const size_t at = place_in(p, uniform);
+  check(!std::isnan(p[at]), ErrorCode::kInternal, "[sample] a logit is NaN");
+  check(p[at] > 0, ErrorCode::kInvalidArgument, "[sample] no token is allowed");
+  return {vocab == nullptr ? static_cast<int32_t>(at) : vocab->ids[at], std::log(p[at]), std::numeric_limits<float>::quiet_NaN()};
+}
+
+/// From candidates in order. model_logp is not set.
+Sampled draw(const Policy& policy, const SamplerOptions& options, double uniform) {
+  const auto& [candidates, weights, total] = policy;
+  check(!candidates.empty(), ErrorCode::kInvalidArgument, "[sample] no token is allowed");
+  const size_t keep = cut(weights, total, options);
+  double kept = 0;
+  for (size_t i = 0; i < keep; ++i) kept += weights[i];
+  double target = uniform * kept;
+  size_t chosen = keep - 1;
+  for (size_t i = 0; i < keep; ++i) {
+    target -= weights[i];
+    if (target < 0) {
+      chosen = i;
+      break;
+    }
+  }
+  return {candidates[chosen].id, static_cast<float>(std::log(weights[chosen] / kept)), std::numeric_limits<float>::quiet_NaN()};
+}
+
+bool any_nan(std::span<const float> logits) {
+  int count = 0;
+  for (const float x : logits) count += x != x ? 1 : 0;
+  return count > 0;
+}
+
 }  // namespace
+
+int64_t tokens_needed(const SamplerOptions& options) noexcept {
+  if (changes_logits(options)) return 0;
+  return options.greedy() ? 1 : options.top_k;
+}
+
+Sampled sample_best(std::vector<Candidate> best, const SamplerOptions& options, double uniform) {
+  check(!best.empty(), ErrorCode::kInvalidArgument, "[sample] no token is allowed");
+  check(!std::isnan(best[0].logit), ErrorCode::kInternal, "[sample] a logit is NaN");
+  if (options.greedy()) return {best[0].id, 0, std::numeric_limits<float>::quiet_NaN()};
+  return draw(weigh(std::move(best), options.temperature), options, uniform);
+}
 
 void SamplerOptions::describe(OptionList& list) {
   list.add("temperature", temperature, "Softmax temperature; 0 takes the likeliest token.").alias("--temp").range(0, 100);
@@ -169,46 +254,39 @@ double log_probability(std::span<const float> logits, int32_t id, const VocabSet
 }
 
 Sampled sample(std::span<float> logits, const SamplerOptions& options, const TokenHistory& history, const VocabSet* vocab, double uniform,
-               std::vector<TokenLogprob>* top, int num_top) {
-  const double log_z = log_normaliser(logits, vocab);
-  check(!std::isnan(log_z), ErrorCode::kInternal, "[sample] a logit is NaN");
-  check(std::isfinite(log_z), ErrorCode::kInvalidArgument, "[sample] no token is allowed");
+               std::vector<TokenLogprob>* top, int num_top, bool want_model) {
+  want_model = want_model || (top != nullptr && num_top > 0);
+  const bool changes = changes_logits(options);
+  double log_z = 0;
+  std::vector<float> original;
+  if (want_model) {
+    log_z = log_normaliser(logits, vocab);
+    check(!std::isnan(log_z), ErrorCode::kInternal, "[sample] a logit is NaN");
+    check(std::isfinite(log_z), ErrorCode::kInvalidArgument, "[sample] no token is allowed");
+    if (changes) original.assign(logits.begin(), logits.end());
+  } else {
+    check(!any_nan(logits), ErrorCode::kInternal, "[sample] a logit is NaN");
+  }
   if (top != nullptr) {
     top->clear();
     for (const Candidate& c : num_top > 0 ? best_candidates(logits, vocab, num_top) : std::vector<Candidate>{}) {
       top->push_back({c.id, static_cast<float>(c.logit - log_z)});
     }
   }
-  const bool changes = !options.logit_bias.empty() || options.repeat_penalty != 1 || options.presence_penalty != 0 || options.frequency_penalty != 0;
-  std::vector<float> original;
-  if (changes) {
-    original.assign(logits.begin(), logits.end());
-    apply_penalties(logits, options, history);
+  if (changes) apply_penalties(logits, options, history);
+  Sampled out;
+  if (const int64_t needed = options.greedy() ? 1 : options.top_k; needed > 0) {
+    out = sample_best(best_candidates(logits, vocab, needed), options, uniform);
+  } else if (options.top_p >= 1 && options.min_p <= 0) {
+    out = draw_from_all(logits, options.temperature, vocab, uniform);
+  } else {
+    out = draw(make_policy(logits, options, vocab), options, uniform);
   }
-  const auto model_logp = [&](int32_t id) {
-    return static_cast<float>((changes ? original[static_cast<size_t>(id)] : logits[static_cast<size_t>(id)]) - log_z);
-  };
-  if (options.greedy()) {
-    const auto best = best_candidates(logits, vocab, 1);
-    check(!best.empty(), ErrorCode::kInvalidArgument, "[sample] no token is allowed");
-    return {best[0].id, 0.0f, model_logp(best[0].id)};
+  if (want_model) {
+    const float logit = changes ? original[static_cast<size_t>(out.id)] : logits[static_cast<size_t>(out.id)];
+    out.logp_model = static_cast<float>(logit - log_z);
   }
-  const Policy policy = make_policy(logits, options, vocab);
-  const auto& [candidates, weights, total] = policy;
-  check(!candidates.empty(), ErrorCode::kInvalidArgument, "[sample] no token is allowed");
-  const size_t keep = cut(weights, total, options);
-  double kept = 0;
-  for (size_t i = 0; i < keep; ++i) kept += weights[i];
-  double target = uniform * kept;
-  size_t chosen = keep - 1;
-  for (size_t i = 0; i < keep; ++i) {
-    target -= weights[i];
-    if (target < 0) {
-      chosen = i;
-      break;
-    }
-  }
-  return {candidates[chosen].id, static_cast<float>(std::log(weights[chosen] / kept)), model_logp(candidates[chosen].id)};
+  return out;
 }
 
 }  // namespace attune::lm

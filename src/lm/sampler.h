@@ -54,10 +54,28 @@ struct TokenHistory {
   int64_t num_prompt = 0;     ///< the first of them are the prompt
 };
 
+struct Candidate {
+  float logit;
+  int32_t id;
+};
+/// Higher logit first, smaller id on ties.
+constexpr bool better(const Candidate& a, const Candidate& b) noexcept { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
+
+/// The k best tokens of the set (null: all) in order; k <= 0 or above the size: all. Logits of -inf are left out.
+std::vector<Candidate> best_candidates(std::span<const float> logits, const VocabSet* vocab, int64_t k);
+
+/// How many of the best tokens decide the draw (1 if greedy, else top_k), when nothing else of the logits does; 0: all logits are needed.
+int64_t tokens_needed(const SamplerOptions& options) noexcept;
+
+/// Draws from the best tokens, as `sample` draws from all logits; `best` holds tokens_needed(options) of them in order (or all there are).
+/// logp_model is NaN. Throws kInternal if a logit is NaN.
+Sampled sample_best(std::vector<Candidate> best, const SamplerOptions& options, double uniform);
+
 /// Draws one token. logits [V] are modified in place. `uniform` in [0, 1). `top`, if not empty, receives the likeliest tokens of the model's
 /// distribution in order. Throws kInternal if a logit is NaN (the request ends with an error instead of an endless stream of padding).
+/// Without `want_model` and `top`, the normaliser of the model's distribution is not computed and logp_model is NaN.
 Sampled sample(std::span<float> logits, const SamplerOptions& options, const TokenHistory& history, const VocabSet* vocab, double uniform,
-               std::vector<TokenLogprob>* top = nullptr, int num_top = 0);
+               std::vector<TokenLogprob>* top = nullptr, int num_top = 0, bool want_model = true);
 
 /// log softmax(logits)[id] over `vocab` (null: all). Absolute error below 1e-5.
 double log_probability(std::span<const float> logits, int32_t id, const VocabSet* vocab);

@@ -88,6 +88,7 @@ int64_t Sequence::computed() const noexcept { return state_ ? state_->cache.leng
 const std::vector<int32_t>& Sequence::ids() const noexcept { return state_->ids; }
 SamplerOptions& Sequence::sampler() noexcept { return state_->options.sampler; }
 void Sequence::set_vocab(std::shared_ptr<const VocabSet> vocab) noexcept { state_->options.vocab = std::move(vocab); }
+void Sequence::set_want_model_logprob(bool want) noexcept { state_->options.want_model_logprob = want; }
 void Sequence::set_seed(uint64_t seed, uint64_t stream) noexcept {
   state_->options.seed = seed;
   state_->options.stream = stream;

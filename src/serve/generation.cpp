@@ -122,6 +122,7 @@ Generation::Generation(TextEngine& engine, Gate& gate, Metrics& metrics, Generat
     call.num_choices = options.num_choices;
     call.max_new = std::min(options.max_new, engine.info().context_length - length);
     call.num_top = options.num_top;
+    call.want_logprob = options.keep_tokens;
     call.stop = state.stop.get_token();
     const int offset = p * options.num_choices;
     call.on_token = [shared = state_, offset](int choice, TokenOut token) { return shared->on_token(offset + choice, std::move(token)); };

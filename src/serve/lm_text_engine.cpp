@@ -140,6 +140,7 @@ lm::Sequence LmTextEngine::State::start_sequence(const GenerateCall& call, int64
   if (!out.valid()) out = engine->start({});
   out.sampler() = call.sampler;
   out.set_seed(call.seed, 0);
+  out.set_want_model_logprob(call.want_logprob);
   out.append(std::span(call.prompt).subspan(static_cast<size_t>(cached)));
   return out;
 }

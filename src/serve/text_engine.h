@@ -38,7 +38,7 @@ struct TopToken {
 /// A generated token; stop ids are not reported.
 struct TokenOut {
   int32_t id = 0;
-  float logprob = 0;             ///< of the model at temperature 1
+  float logprob = 0;             ///< of the model at temperature 1; NaN unless asked for
   std::string bytes;
   std::vector<TopToken> top;
 };
@@ -50,6 +50,7 @@ struct GenerateCall {
   int32_t num_choices = 1;       ///< choice i draws from random stream i; all share the computed prompt
   int64_t max_new = 1;
   int32_t num_top = 0;
+  bool want_logprob = false;     ///< TokenOut::logprob is wanted (it costs time)
   std::stop_token stop;
   /// False ends the choice (kStop). Runs on the engine's thread: keep it short.
   std::function<bool(int choice, TokenOut token)> on_token;

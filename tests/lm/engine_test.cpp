@@ -48,7 +48,7 @@ TEST_P(EngineTest, NeighboursChangeNoBit) {
   Engine alone(tiny_model(), options_for(GetParam()));
   Engine shared(tiny_model(), options_for(GetParam(), 64));
   const auto ids = random_ids(40, 2);
-  Sequence sequence = alone.start({.seed = 11, .stream = 3});
+  Sequence sequence = alone.start({.seed = 11, .stream = 3, .want_model_logprob = true});
   sequence.append(ids);
   const auto want = alone.generate(std::move(sequence), 24, {});
   // The same request among 20 others of all lengths, submitted together.
@@ -57,7 +57,7 @@ TEST_P(EngineTest, NeighboursChangeNoBit) {
   std::atomic<int> done{0};
   for (int i = 0; i < 21; ++i) {
     Request request;
-    request.sequence = shared.start({.seed = i == 10 ? 11u : 100u + static_cast<unsigned>(i), .stream = 3});
+    request.sequence = shared.start({.seed = i == 10 ? 11u : 100u + static_cast<unsigned>(i), .stream = 3, .want_model_logprob = i == 10});
     request.sequence.append(i == 10 ? ids : random_ids(1 + i * 7, 50 + static_cast<uint64_t>(i)));
     request.max_new = i == 10 ? 24 : 5 + i;
     request.on_token = [&got, &logp, i](const Event& event) {
@@ -151,7 +151,7 @@ TEST_P(EngineTest, ScoringEqualsGenerationLogprobs) {
   for (int32_t id = 0; id < engine.model().config().vocab_size; ++id) {
     if (std::find(forbidden.begin(), forbidden.end(), id) == forbidden.end()) allowed->ids.push_back(id);
   }
-  Sequence sequence = engine.start({.seed = 5, .vocab = allowed});
+  Sequence sequence = engine.start({.seed = 5, .vocab = allowed, .want_model_logprob = true});
   sequence.append(ids);
   engine.prefill(sequence);
   const Sequence prefix = sequence.fork(0);

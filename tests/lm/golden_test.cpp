@@ -42,13 +42,13 @@ TEST_F(Golden, LogitsAndGreedyTextInF32) {
 TEST_F(Golden, ResidualNorms) {
   ThreadPool pool(2);
   const auto kv = std::make_shared<KvPool>(model_->config(), kernels::KvType::kF32, 0, int64_t{1} << 30);
-  Forward forward(model_, false, pool);
+  Forward forward(model_->config(), false, pool);
   forward.trace_residual = true;
   KvCache cache(kv);
   cache.begin(6);
   std::vector<Chunk> chunks(1);
   chunks[0] = {&cache, 6, kPrompt, {}, {}, 6};
-  forward.run(chunks);
+  forward.run(*model_->weights(), chunks);
   const std::pair<size_t, double> want[] = {{0, 26.0818}, {1, 125.8312}, {6, 2752.1687}, {12, 11863.940}, {18, 35987.800}};
   for (const auto& [layer, norm] : want) EXPECT_NEAR(forward.residual_norms[layer] / norm, 1, 1e-4) << layer;
 }

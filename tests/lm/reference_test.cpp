@@ -65,14 +65,14 @@ void check_prompt(Engine& engine, const json& reference, const std::string& what
 void check_residual_norms(const std::shared_ptr<const Model>& model, const json& reference, const std::string& what) {
   ThreadPool pool(2);
   const auto kv = std::make_shared<KvPool>(model->config(), kernels::KvType::kF32, 0, int64_t{1} << 30);
-  Forward forward(model, false, pool);
+  Forward forward(model->config(), false, pool);
   forward.trace_residual = true;
   KvCache cache(kv);
   const auto ids = reference["ids"].get<std::vector<int32_t>>();
   cache.begin(static_cast<int64_t>(ids.size()));
   std::vector<Chunk> chunks(1);
   chunks[0] = {&cache, static_cast<int64_t>(ids.size()), ids, {}, {}, static_cast<int64_t>(ids.size())};
-  forward.run(chunks);
+  forward.run(*model->weights(), chunks);
   const auto want = reference["residual_norms"].get<std::vector<double>>();
   ASSERT_EQ(forward.residual_norms.size(), want.size());
   for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(forward.residual_norms[i] / want[i], 1, 1e-4) << what << " layer " << i;

@@ -1,0 +1,42 @@
+#include "lm/product.h"
+
+#include <algorithm>
+
+namespace attune::lm {
+
+void quantise_rows(const kernels::Ops& ops, ThreadPool& pool, const float* x, int64_t num_rows, int64_t n, std::vector<std::byte>& quantised) {
+  const int64_t row_size = kernels::q8_row_bytes(n);
+  if (static_cast<int64_t>(quantised.size()) < num_rows * row_size) quantised.resize(static_cast<size_t>(num_rows * row_size));
+  constexpr int64_t kGrain = 8;
+  const auto quantise = [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) ops.quantize_q8(x + row * n, n, quantised.data() + row * row_size);
+  };
+  if (num_rows <= kGrain) {
+    quantise(0, num_rows);
+  } else {
+    pool.for_ranges(num_rows, kGrain, quantise);
+  }
+}
+
+void multiply(const kernels::Ops& ops, ThreadPool& pool, bool fast, const float* x, int64_t num_rows, std::span<const Product> products,
+              std::vector<std::byte>& quantised) {
+  const int64_t n = products[0].w->cols;
+  if (fast) quantise_rows(ops, pool, x, num_rows, n, quantised);
+  int pieces = 0;
+  const auto count = [](const Matrix& w) { return static_cast<int>((w.rows + rows_per_piece(w.rows) - 1) / rows_per_piece(w.rows)); };
+  for (const Product& product : products) pieces += count(*product.w);
+  pool.run(pieces, [&](int index) {
+    const Product* product = products.data();
+    for (; index >= count(*product->w); ++product) index -= count(*product->w);
+    const Matrix& w = *product->w;
+    const int64_t begin = index * rows_per_piece(w.rows), end = std::min(w.rows, begin + rows_per_piece(w.rows));
+    float* y = product->y + begin;
+    if (fast) {
+      ops.gemm_q8(w.dtype, w.panel(begin), end - begin, n, quantised.data(), num_rows, y, w.rows);
+    } else {
+      ops.gemm_f32(w.dtype, w.panel(begin), end - begin, n, x, n, num_rows, y, w.rows);
+    }
+  });
+}
+
+}  // namespace attune::lm

@@ -1,0 +1,200 @@
+#include "lm/weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/thread_pool.h"
+#include "kernels/kernels.h"
+#include "kernels/pack.h"
+
+namespace attune::lm {
+namespace {
+
+/// One tensor of a layer in both naming schemes (docs/methods/gemma3.md, "File formats"). In HF names "post_attention_layernorm" is the norm
+/// of the attention branch's output here.
+struct LayerName {
+  const char* gguf;
+  const char* hf;
+};
+constexpr LayerName kQ{"attn_q", "self_attn.q_proj"}, kK{"attn_k", "self_attn.k_proj"}, kV{"attn_v", "self_attn.v_proj"},
+    kO{"attn_output", "self_attn.o_proj"}, kGate{"ffn_gate", "mlp.gate_proj"}, kUp{"ffn_up", "mlp.up_proj"}, kDown{"ffn_down", "mlp.down_proj"},
+    kAttnNorm{"attn_norm", "input_layernorm"}, kQNorm{"attn_q_norm", "self_attn.q_norm"}, kKNorm{"attn_k_norm", "self_attn.k_norm"},
+    kPostAttnNorm{"post_attention_norm", "post_attention_layernorm"}, kFfnNorm{"ffn_norm", "pre_feedforward_layernorm"},
+    kPostFfnNorm{"post_ffw_norm", "post_feedforward_layernorm"};
+
+/// HeadSpread::row of rows [begin, end) of a Q8_0 matrix as in the file; the return value is the largest scale.
+float spread_of_rows(const std::byte* rows, int64_t begin, int64_t end, int64_t cols, float* spread) {
+  const int64_t blocks = cols / 32;
+  float largest = 0;
+  for (int64_t r = begin; r < end; ++r) {
+    double sum = 0;
+    for (int64_t b = 0; b < blocks; ++b) {
+      BlockQ8_0 block;
+      std::memcpy(&block, rows + (r * blocks + b) * static_cast<int64_t>(sizeof block), sizeof block);
+      int32_t squares = 0;  // of low - 7.5, 32 of them: low^2 - 15 low + 56.25
+      for (const int8_t q : block.q) squares += (q & 15) * ((q & 15) - 15);
+      const float d = std::fabs(f16_to_f32(block.d));
+      largest = std::max(largest, d);
+      sum += static_cast<double>(d) * d * (squares + 32 * 56.25);
+    }
+    spread[r] = static_cast<float>(std::sqrt(sum / static_cast<double>(cols)));
+  }
+  return largest;
+}
+
+}  // namespace
+
+int64_t Matrix::bytes() const noexcept { return kernels::packed_bytes(dtype, rows, cols); }
+
+const std::byte* Matrix::panel(int64_t row) const noexcept { return data + row / kernels::kPanelRows * kernels::panel_bytes(dtype, cols); }
+
+void Matrix::row(int64_t row, float* out) const {
+  thread_local std::vector<std::byte> packed;
+  packed.resize(static_cast<size_t>(row_bytes(dtype, static_cast<uint64_t>(cols))));
+  kernels::unpack_columns(dtype, data, cols, row, 0, cols, packed.data());
+  kernels::ops().dequantize_row(dtype, packed.data(), out, cols);
+}
+
+int64_t Weights::layer_bytes() const noexcept {
+  int64_t total = 0;
+  for (const LayerWeights& w : layers_) {
+    for (const Matrix* m : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) total += m->bytes();
+  }
+  return total;
+}
+
+/// Looks tensors up under the file's naming scheme, checks their shapes, and packs them into the arena.
+class Weights::Binder {
+ public:
+  Binder(Weights& weights, const ModelConfig& config, const io::TensorSource& source, Naming naming)
+      : weights_(weights), config_(config), source_(source), is_gguf_(naming == Naming::kGguf) {
+    if (!is_gguf_) {
+      for (const char* prefix : {"model.", "language_model.model.", "model.language_model.", ""}) {
+        if (source_.find(std::string(prefix) + "embed_tokens.weight") != nullptr) {
+          prefix_ = prefix;
+          break;
+        }
+      }
+    }
+  }
+
+  void bind_all() {
+    const ModelConfig& c = config_;
+    weights_.embedding_ = matrix(is_gguf_ ? "token_embd.weight" : prefix_ + "embed_tokens.weight", c.vocab_size, c.hidden_size);
+    weights_.final_norm_ = gain(is_gguf_ ? "output_norm.weight" : prefix_ + "norm.weight", c.hidden_size);
+    const std::string head = is_gguf_ ? "output.weight" : "lm_head.weight";
+    const bool own_head = source_.find(head) != nullptr;
+    if (own_head) weights_.head_ = matrix(head, c.vocab_size, c.hidden_size);
+    weights_.layers_.reserve(static_cast<size_t>(c.num_layers));
+    for (int layer = 0; layer < c.num_layers; ++layer) weights_.layers_.push_back(bind_layer(layer));
+    pack_all(own_head ? &weights_.head_ : &weights_.embedding_);
+    if (!own_head) weights_.head_ = weights_.embedding_;
+  }
+
+ private:
+  LayerWeights bind_layer(int layer) {
+    const ModelConfig& c = config_;
+    const int64_t d = c.hidden_size, q = int64_t{c.num_heads} * c.head_dim, kv = int64_t{c.num_kv_heads} * c.head_dim, f = c.intermediate_size;
+    const auto name = [&](const LayerName& n) {
+      return is_gguf_ ? cat("blk.", layer, ".", n.gguf, ".weight") : cat(prefix_, "layers.", layer, ".", n.hf, ".weight");
+    };
+    LayerWeights w;
+    w.q = matrix(name(kQ), q, d);
+    w.k = matrix(name(kK), kv, d);
+    w.v = matrix(name(kV), kv, d);
+    w.o = matrix(name(kO), d, q);
+    w.gate = matrix(name(kGate), f, d);
+    w.up = matrix(name(kUp), f, d);
+    w.down = matrix(name(kDown), d, f);
+    w.attn_norm = gain(name(kAttnNorm), d);
+    w.q_norm = gain(name(kQNorm), c.head_dim);
+    w.k_norm = gain(name(kKNorm), c.head_dim);
+    w.post_attn_norm = gain(name(kPostAttnNorm), d);
+    w.ffn_norm = gain(name(kFfnNorm), d);
+    w.post_ffn_norm = gain(name(kPostFfnNorm), d);
+    return w;
+  }
+
+  const io::TensorView& tensor(const std::string& name, const std::vector<int64_t>& shape) {
+    const io::TensorView& found = source_.get(name);
+    check(found.shape == shape, ErrorCode::kCorruptData, "[model] tensor ", name, " is ", shape_string(found.shape), ", expected ",
+          shape_string(shape));
+    weights_.file_bytes_ += static_cast<int64_t>(found.data.size());
+    return found;
+  }
+
+  /// The matrix points into the file until pack_all.
+  Matrix matrix(const std::string& name, int64_t rows, int64_t cols) {
+    const io::TensorView& found = tensor(name, {rows, cols});
+    return {found.dtype, rows, cols, found.data.data()};
+  }
+
+  std::vector<float> gain(const std::string& name, int64_t size) {
+    const io::TensorView& found = tensor(name, {size});
+    std::vector<float> out(static_cast<size_t>(size));
+    kernels::ops_for(kernels::Isa::kScalar).dequantize_row(found.dtype, found.data.data(), out.data(), size);
+    if (config_.norm_gain_is_offset) {
+      for (float& value : out) value += 1.0f;
+    }
+    return out;
+  }
+
+  /// Packs all matrices, in pieces of some thousand rows on all cores.
+  void pack_all(const Matrix* head) {
+    std::vector<Matrix*> all{&weights_.embedding_};
+    if (head != &weights_.embedding_) all.push_back(&weights_.head_);
+    for (LayerWeights& w : weights_.layers_) all.insert(all.end(), {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down});
+    size_t total = 0;
+    for (const Matrix* m : all) total += Arena::padded(static_cast<size_t>(m->bytes()));
+    weights_.arena_ = Arena(total);
+    struct Piece {
+      const Matrix* from;
+      std::byte* to;
+      int64_t begin, end;
+    };
+    std::vector<Piece> pieces;
+    std::vector<std::byte*> packed;
+    for (const Matrix* m : all) {
+      packed.push_back(weights_.arena_.take(static_cast<size_t>(m->bytes())));
+      constexpr int64_t kRows = 2048;
+      for (int64_t r = 0; r < m->rows; r += kRows) pieces.push_back({m, packed.back(), r, std::min(m->rows, r + kRows)});
+    }
+    HeadSpread& spread = weights_.head_spread_;
+    const bool screened = head->dtype == DType::kQ8_0;
+    if (screened) spread.row.resize(static_cast<size_t>(head->rows));
+    std::vector<float> largest(pieces.size(), 0);
+    ThreadPool pool;
+    pool.run(static_cast<int>(pieces.size()), [&](int index) {
+      const Piece& piece = pieces[static_cast<size_t>(index)];
+      const Matrix& m = *piece.from;
+      const auto stride = static_cast<int64_t>(row_bytes(m.dtype, static_cast<uint64_t>(m.cols)));
+      std::byte* to = piece.to + piece.begin / kernels::kPanelRows * kernels::panel_bytes(m.dtype, m.cols);
+      kernels::pack_rows(m.dtype, m.data + piece.begin * stride, piece.end - piece.begin, m.cols, to);
+      if (&m == head && screened) {
+        largest[static_cast<size_t>(index)] = spread_of_rows(m.data, piece.begin, piece.end, m.cols, spread.row.data());
+      }
+    });
+    spread.largest_scale = *std::max_element(largest.begin(), largest.end());
+    for (size_t begin = 0; begin < spread.row.size(); begin += kHeadGroup) {
+      const auto end = spread.row.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(spread.row.size(), begin + kHeadGroup));
+      spread.group.push_back(*std::max_element(spread.row.begin() + static_cast<std::ptrdiff_t>(begin), end));
+    }
+    for (size_t i = 0; i < all.size(); ++i) all[i]->data = packed[i];
+  }
+
+  Weights& weights_;
+  const ModelConfig& config_;
+  const io::TensorSource& source_;
+  bool is_gguf_;
+  std::string prefix_;
+};
+
+std::shared_ptr<const Weights> Weights::bind(const ModelConfig& config, const io::TensorSource& source, Naming naming) {
+  std::shared_ptr<Weights> out(new Weights);
+  Binder(*out, config, source, naming).bind_all();
+  return out;
+}
+
+}  // namespace attune::lm

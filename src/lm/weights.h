@@ -1,0 +1,72 @@
+// One set of Gemma 3 weights, immutable and shared: packed for the kernels in one arena. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/dtype.h"
+#include "io/tensor.h"
+#include "lm/arena.h"
+#include "lm/config.h"
+
+namespace attune::lm {
+
+/// A weight matrix [rows, cols] of y = x W^T in the file's element type, packed in panels (kernels/pack.h).
+struct Matrix {
+  DType dtype = DType::kF32;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  const std::byte* data = nullptr;
+
+  /// Bytes that a product reads.
+  int64_t bytes() const noexcept;
+  /// The panel that `row`, a multiple of 16, begins.
+  const std::byte* panel(int64_t row) const noexcept;
+  /// Row `row`, dequantised exactly, to out [cols].
+  void row(int64_t row, float* out) const;
+};
+
+struct LayerWeights {
+  Matrix q, k, v, o, gate, up, down;
+  std::vector<float> attn_norm, q_norm, k_norm, post_attn_norm, ffn_norm, post_ffn_norm;  ///< gains, the 1 already added
+};
+
+/// What the low plane of a Q8_0 head can add to a logit (lm/head.h). Empty for heads of other types.
+struct HeadSpread {
+  std::vector<float> row;    ///< [V] ||d (low - 7.5)|| / sqrt(D)
+  std::vector<float> group;  ///< [ceil(V / kHeadGroup)] largest of each group
+  float largest_scale = 0;   ///< of all d
+};
+inline constexpr int64_t kHeadGroup = 64;
+
+class Weights {
+ public:
+  enum class Naming { kGguf, kHf };
+  /// Finds, checks and packs every tensor on all usable cores. Throws kNotFound, kCorruptData, kOutOfMemory.
+  static std::shared_ptr<const Weights> bind(const ModelConfig& config, const io::TensorSource& source, Naming naming);
+
+  const Matrix& embedding() const noexcept { return embedding_; }
+  const Matrix& head() const noexcept { return head_; }  ///< the embedding, unless the file has output.weight
+  const HeadSpread& head_spread() const noexcept { return head_spread_; }
+  const std::vector<float>& final_norm() const noexcept { return final_norm_; }
+  const LayerWeights& layer(int index) const noexcept { return layers_[static_cast<size_t>(index)]; }
+  /// Bytes of the tensors in the file.
+  int64_t file_bytes() const noexcept { return file_bytes_; }
+  /// Bytes that one position reads in the layers, and in the head (both planes).
+  int64_t layer_bytes() const noexcept;
+  int64_t head_bytes() const noexcept { return head_.bytes(); }
+
+ private:
+  Weights() = default;
+  class Binder;
+
+  Arena arena_;
+  Matrix embedding_, head_;
+  HeadSpread head_spread_;
+  std::vector<float> final_norm_;
+  std::vector<LayerWeights> layers_;
+  int64_t file_bytes_ = 0;
+};
+
+}  // namespace attune::lm
