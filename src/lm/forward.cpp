@@ -131,12 +131,12 @@ void Forward::attention(int index, std::span<Chunk> chunks) {
     for (const Chunk& chunk : chunks) widest = std::max(widest, chunk.num_rows);
     max_keys = std::min(max_keys, c.sliding_window + widest);
   }
-  // One piece of work is one row: its heads share the keys. Scores lie in a scratch of the piece's own.
+  // One piece of work is some rows; the query heads of a key-value head are computed together. Scores lie in a scratch of the piece's own.
   constexpr int64_t kGrain = 4;
-  const int64_t pieces = (rows_ + kGrain - 1) / kGrain;
-  if (static_cast<int64_t>(w.scores.size()) < pieces * max_keys) w.scores.resize(static_cast<size_t>(pieces * max_keys));
+  const int64_t pieces = (rows_ + kGrain - 1) / kGrain, group = h / g;
+  if (static_cast<int64_t>(w.scores.size()) < pieces * group * max_keys) w.scores.resize(static_cast<size_t>(pieces * group * max_keys));
   pool_.for_ranges(rows_, kGrain, [&](int64_t begin, int64_t end) {
-    float* scores = w.scores.data() + begin / kGrain * max_keys;
+    float* scores = w.scores.data() + begin / kGrain * group * max_keys;
     for (int64_t row = begin; row < end; ++row) {
       const int chunk_index = w.chunk_of_row[static_cast<size_t>(row)];
       const Chunk& chunk = chunks[static_cast<size_t>(chunk_index)];
@@ -145,10 +145,9 @@ void Forward::attention(int index, std::span<Chunk> chunks) {
       const int64_t position = w.positions[static_cast<size_t>(row)];
       const int64_t low = global || c.sliding_window == 0 ? 0 : std::max<int64_t>(0, position - c.sliding_window + 1);
       const int64_t high = chunk.visible_end.empty() ? position + 1 : chunk.visible_end[static_cast<size_t>(row - first_row)];
-      for (int64_t head = 0; head < h; ++head) {
-        const int64_t kv = head / (h / g);
-        const float* q = w.q.data() + (row * h + head) * e;
-        float* out = w.attn.data() + (row * h + head) * e;
+      for (int64_t kv = 0; kv < g; ++kv) {
+        const float* q = w.q.data() + (row * h + kv * group) * e;
+        float* out = w.attn.data() + (row * h + kv * group) * e;
         const int64_t offset = kv * e * (fast_ ? 2 : 4);
         // Keys in order of position: cached pages first, then this chunk's own rows.
         const auto each_run = [&](auto&& visit) {
@@ -164,12 +163,12 @@ void Forward::attention(int index, std::span<Chunk> chunks) {
           }
         };
         each_run([&](int64_t at, const std::byte* k, const std::byte*, int64_t count) {
-          ops_.attention_scores(type, q, k, g * e, count, e, static_cast<float>(c.attention_scale), scores + (at - low));
+          ops_.attention_scores_group(type, group, q, e, k, g * e, count, e, static_cast<float>(c.attention_scale), scores + (at - low), max_keys);
         });
-        ops_.softmax(scores, high - low);
-        std::fill(out, out + e, 0.0f);
+        for (int64_t i = 0; i < group; ++i) ops_.softmax(scores + i * max_keys, high - low);
+        std::fill(out, out + group * e, 0.0f);
         each_run([&](int64_t at, const std::byte*, const std::byte* v, int64_t count) {
-          ops_.attention_values(type, scores + (at - low), v, g * e, count, e, out);
+          ops_.attention_values_group(type, group, scores + (at - low), max_keys, v, g * e, count, e, out, e);
         });
       }
     }
