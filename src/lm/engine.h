@@ -1,7 +1,11 @@
 // The engine: all work of all callers (prefill, decode, scoring, hidden states) goes through one queue and shares the batch.
 //
 // A row's bits do not depend on its neighbours: for one instruction set and compute mode, a sequence gives the same bytes whatever the
-// batch, the chunk size, forks, or cached prefix.
+// batch, the chunk size, forks, preemption, or cached prefix.
+// Prefix cache (lm/prefix_cache.h): computed prompts and generations are remembered up to a cap; work on a fresh sequence begins at the
+// longest usable prefix of what it needs. Work that begins like a prompt being computed right now waits for that part.
+// Memory: when keys and values meet their cap, remembered prefixes go first; then the newest work gives up what it computed and
+// computes it again, to the same bytes, when the others have finished. kResource only for work that does not fit alone.
 // Threads: every function may be called from any thread. Work is done inside `step`; whoever waits (generate, score, ...) drives it, and a
 // server runs an EngineLoop. Sequences are handles with one owner.
 #pragma once
@@ -38,6 +42,8 @@ struct EngineOptions {
   double head_z = 8;                ///< bound of the head's screening in standard deviations (lm/head.h)
   bool exact_head = false;          ///< the Cauchy-Schwarz bound instead
   int32_t head_audit_every = 1000;  ///< screened steps between audits against the full head
+  int64_t prefix_cache_mib = 1024;  ///< part of it that finished work may keep for later prompts; 0 keeps nothing
+  int32_t max_step_ms = 150;        ///< longest step for sequences that are decoding, by choice of prompt rows beside them; 0: no limit
   int32_t rewind_margin = 64;       ///< positions beyond the window a local layer keeps, so that rewind(r) works for r up to this
 
   void describe(OptionList& list);
@@ -54,6 +60,7 @@ struct SeqOptions {
   std::shared_ptr<const VocabSet> vocab;   ///< null: the whole vocabulary
   /// Event::logp_model is wanted: every step then reads the whole head, also for greedy and top-k sampling.
   bool want_model_logprob = false;
+  uint64_t salt = 0;                       ///< names weights and adapters: the prefix cache shares only between equal ones
 };
 
 class Engine;
@@ -78,6 +85,8 @@ class Sequence {
   int64_t length() const noexcept;
   /// Positions whose keys and values are computed.
   int64_t computed() const noexcept;
+  /// Leading positions that came from the prefix cache.
+  int64_t reused() const noexcept;
   /// Token ids by position; -1 for soft rows.
   const std::vector<int32_t>& ids() const noexcept;
   SamplerOptions& sampler() noexcept;
@@ -147,6 +156,13 @@ struct EngineStats {
   int64_t cancelled = 0;
   int64_t head_audits = 0;       ///< screened steps compared with the full head
   int64_t head_misses = 0;       ///< of them, those that gave other tokens or values
+  int64_t preempted = 0;            ///< times that work gave up its keys and values for older work
+  int64_t prefix_lookups = 0;
+  int64_t prefix_hits = 0;
+  int64_t prefix_hit_tokens = 0;    ///< positions that were not computed again
+  int64_t prefix_evictions = 0;     ///< pages
+  int64_t prefix_bytes = 0;         ///< of remembered pages, shared with live work or not; part of kv_bytes
+  int64_t prefix_bytes_max = 0;
   double busy_seconds = 0;
 };
 
@@ -185,6 +201,8 @@ class Engine {
   /// Logits [V] after the last position of a sequence (its pending positions are computed except the last; left ready for generation).
   std::vector<float> logits(Sequence& sequence);
 
+  /// Forgets what the prefix cache remembers. Waits for a step in progress.
+  void clear_prefix_cache();
   EngineStats stats() const;
 
   struct State;  ///< Private to lm/.

@@ -4,12 +4,15 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <set>
 
 #include "core/thread_pool.h"
 #include "lm/engine.h"
 #include "lm/forward.h"
 #include "lm/head.h"
+#include "lm/prefix_cache.h"
 #include "lm/sequence_internal.h"
+#include "lm/step_budget.h"
 
 namespace attune::lm {
 
@@ -31,9 +34,21 @@ struct Job {
   std::vector<TokenLogprob> top;
   std::function<void(Job&, Finish, const Error*)> done;
 
+  // Schedule.
+  uint64_t serial = 0;                 // by order of admission, from 1
+  bool prefix_known = false;           // looked up in the prefix cache, or computed positions of its own
+  bool parked = false;                 // gave up its keys and values; computes nothing until memory allows
+  uint64_t waits_for = 0;              // serial of older work that computes the first waits_until positions; 0 = none
+  int64_t waits_until = 0;
+  std::set<int64_t> snapshots;         // positions where a chunk ends and the prefix is remembered
+  int64_t next_snapshot = 0;           // from here on the next chunk's end is remembered
+
   Sequence::State& sequence() noexcept;
   /// Position up to which this job computes now.
   int64_t target() noexcept;
+  /// Leading positions that need not be computed by this job itself: none of its outputs comes from them.
+  int64_t reusable_end() noexcept;
+  bool decodes() noexcept { return kind == Kind::kGenerate && sequence().pending() == 1; }
 };
 
 using JobPtr = std::unique_ptr<Job>;
@@ -56,10 +71,14 @@ struct Engine::State {
   bool closing = false;
 
   std::mutex step_mutex;  // guards everything below
-  std::vector<JobPtr> active;
+  std::vector<JobPtr> active;  // by age
   std::vector<float> logits, head_input;
   std::vector<std::vector<Candidate>> best;
   int64_t screened_steps = 0;
+  PrefixCache prefix;
+  StepBudget budget;
+  uint64_t last_serial = 0;
+  uint64_t turn = 0;  // of steps: whose rows are planned first
 
   static Sequence::State& sequence_state(Sequence& sequence) noexcept { return *sequence.state_; }
 
@@ -78,6 +97,17 @@ struct Engine::State {
   void drop_cancelled();
   std::vector<Planned> plan();
   bool plan_job(Job& job, int64_t budget, bool may_exceed, std::vector<Planned>& planned);
+  void describe_chunk(Job& job, int64_t start, int64_t n, Planned& planned);
+  bool reserve(Job& job, int64_t n, std::vector<Planned>& planned);
+  void park(Job& job, std::vector<Planned>& planned);
+  void unpark();
+  bool has_room(Job& job);
+  void find_prefixes();
+  void find_prefix(Job& job);
+  bool wait_for_older(Job& job);
+  void remember(Job& job, bool at_end) noexcept;
+  void finish_complete();
+  void publish_stats();
   void deliver(std::vector<Planned>& planned, std::span<const float> hidden, StepReport& report);
   struct Output;
   bool needs_only_best(Job& job) const;

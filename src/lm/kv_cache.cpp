@@ -20,6 +20,11 @@ KvPool::KvPool(const ModelConfig& config, kernels::KvType type, int64_t rewind_m
   for (int kind = 0; kind < 2; ++kind) page_bytes_[kind] = 2 * row_values_ * bytes_per_value() * kPagePositions * count[kind];
 }
 
+int64_t KvPool::bytes_for(int64_t length) const noexcept {
+  const int64_t pages = (length + kPagePositions - 1) / kPagePositions;
+  return pages * page_bytes_[1] + std::min(pages, num_slots_) * page_bytes_[0];
+}
+
 std::byte* KvPool::take(bool global) {
   const int kind = global ? 1 : 0;
   const int64_t bytes = page_bytes_[kind];
@@ -68,21 +73,48 @@ std::byte* KvPage::row(int kind_index, bool value, int64_t offset) noexcept {
   return data_ + (block * kPagePositions + offset) * pool_->row_values() * pool_->bytes_per_value();
 }
 
+KvCache::KvCache(std::shared_ptr<KvPool> pool, int64_t length, std::vector<KvPagePtr> global, int64_t first_local,
+                 std::vector<KvPagePtr> local)
+    : KvCache(std::move(pool)) {
+  const int64_t pages = (length + kPagePositions - 1) / kPagePositions;
+  ATTUNE_DCHECK(!pool_->has_global() || static_cast<int64_t>(global.size()) == pages);
+  ATTUNE_DCHECK(!pool_->has_local() || (static_cast<int64_t>(local.size()) == pages - first_local && pages - first_local <= pool_->num_slots()));
+  global_ = std::move(global);
+  for (size_t i = 0; i < local.size(); ++i) local_slot(first_local + static_cast<int64_t>(i)) = std::move(local[i]);
+  length_ = length;
+  local_begin_ = pool_->has_local() ? first_local * kPagePositions : 0;
+  (void)pages;
+}
+
+KvPagePtr KvCache::global_page(int64_t page_index) const noexcept {
+  return page_index < static_cast<int64_t>(global_.size()) ? global_[static_cast<size_t>(page_index)] : nullptr;
+}
+
+KvPagePtr KvCache::local_page(int64_t page_index) const noexcept {
+  if (!pool_->has_local() || page_index * kPagePositions < local_begin_ || page_index * kPagePositions >= length_) return nullptr;
+  return local_[static_cast<size_t>(page_index % pool_->num_slots())];
+}
+
 int64_t KvCache::bytes() const noexcept {
-  const auto held = [](const std::vector<PagePtr>& pages) {
-    return static_cast<int64_t>(std::count_if(pages.begin(), pages.end(), [](const PagePtr& page) { return page != nullptr; }));
+  const auto held = [](const std::vector<KvPagePtr>& pages) {
+    return static_cast<int64_t>(std::count_if(pages.begin(), pages.end(), [](const KvPagePtr& page) { return page != nullptr; }));
   };
   return held(local_) * pool_->local_page_bytes() + held(global_) * pool_->global_page_bytes();
 }
 
+int64_t KvCache::growth_bytes(int64_t n) const noexcept {
+  const int64_t pages = (length_ + n + kPagePositions - 1) / kPagePositions - length_ / kPagePositions;  // a shared partial one is copied
+  return pages * pool_->global_page_bytes() + std::min(pages, pool_->num_slots()) * pool_->local_page_bytes();
+}
+
 void KvCache::begin(int64_t n) {
   ATTUNE_DCHECK(chunk_ == 0 && n > 0);
-  const bool has_local = pool_->local_page_bytes() > 0;
-  const bool has_global = pool_->global_page_bytes() > 0;
+  const bool has_local = pool_->has_local();
+  const bool has_global = pool_->has_global();
   const int64_t first = length_ / kPagePositions;
   const int64_t last = (length_ + n - 1) / kPagePositions;
   const int64_t oldest_local = last - pool_->num_slots() + 1;  // earlier pages of the chunk leave the ring at once
-  const auto own = [](PagePtr& page) {
+  const auto own = [](KvPagePtr& page) {
     if (page.use_count() > 1) page = std::make_shared<KvPage>(*page);
   };
   try {
@@ -157,13 +189,13 @@ void KvCache::abandon() noexcept {
 bool KvCache::rewind(int64_t length) {
   if (length < 0 || length > length_) return false;
   if (length == length_) return true;
-  if (pool_->local_page_bytes() > 0 && local_begin_ > std::max<int64_t>(0, length - pool_->window() + 1)) return false;
+  if (pool_->has_local() && local_begin_ > std::max<int64_t>(0, length - pool_->window() + 1)) return false;
   const int64_t pages = (length + kPagePositions - 1) / kPagePositions;
   const int64_t old_pages = (length_ + kPagePositions - 1) / kPagePositions;
-  if (pool_->local_page_bytes() > 0) {
+  if (pool_->has_local()) {
     for (int64_t index = std::max(pages, old_pages - pool_->num_slots()); index < old_pages; ++index) local_slot(index).reset();
   }
-  if (pool_->global_page_bytes() > 0) global_.resize(static_cast<size_t>(pages));
+  if (pool_->has_global()) global_.resize(static_cast<size_t>(pages));
   length_ = length;
   return true;
 }

@@ -7,6 +7,7 @@
 //
 // A chunk of n new positions is written beside the cache while all layers run (attention reads cache + chunk) and enters it at `commit`:
 // until then old pages of the ring stay readable, and a failed step leaves the cache as it was.
+// A page that someone else refers to (a fork, the prefix cache) is never written: its first writer makes a copy of its own.
 // One writer. Forks may be used on different threads; the pool is thread-safe.
 #pragma once
 
@@ -36,6 +37,10 @@ class KvPool {
   int64_t window() const noexcept { return window_; }
   int64_t local_page_bytes() const noexcept { return page_bytes_[0]; }
   int64_t global_page_bytes() const noexcept { return page_bytes_[1]; }
+  bool has_local() const noexcept { return page_bytes_[0] > 0; }
+  bool has_global() const noexcept { return page_bytes_[1] > 0; }
+  /// Bytes of all pages of a sequence of `length` positions that shares none: the formula above.
+  int64_t bytes_for(int64_t length) const noexcept;
   int64_t bytes_in_use() const noexcept { return in_use_.load(std::memory_order_relaxed); }
   int64_t max_bytes() const noexcept { return max_bytes_; }
   /// Index of a layer among the layers of its kind.
@@ -77,6 +82,8 @@ class KvPage {
   std::byte* data_;
 };
 
+using KvPagePtr = std::shared_ptr<KvPage>;
+
 class KvCache {
  public:
   explicit KvCache(std::shared_ptr<KvPool> pool) : pool_(std::move(pool)), local_(static_cast<size_t>(pool_->num_slots())) {}
@@ -86,12 +93,21 @@ class KvCache {
   KvCache(KvCache&&) noexcept = default;
   KvCache& operator=(KvCache&&) noexcept = default;
 
+  /// A cache of `length` positions made of shared pages: all global ones, local ones from page `first_local` on.
+  /// [ceil(length / P)] and [ceil(length / P) - first_local, at most num_slots()]; empty for a kind that the model lacks.
+  KvCache(std::shared_ptr<KvPool> pool, int64_t length, std::vector<KvPagePtr> global, int64_t first_local, std::vector<KvPagePtr> local);
+
   int64_t length() const noexcept { return length_; }
+  /// Shared pages, null where the cache holds none. page_index in [0, ceil(length / P)).
+  KvPagePtr global_page(int64_t page_index) const noexcept;
+  KvPagePtr local_page(int64_t page_index) const noexcept;
   /// First position that local layers still hold.
   int64_t local_begin() const noexcept { return local_begin_; }
   /// Bytes of the pages referred to.
   int64_t bytes() const noexcept;
 
+  /// Bytes that begin(n) will take from the pool, at most.
+  int64_t growth_bytes(int64_t n) const noexcept;
   /// Makes room for n positions behind length(): own pages, new pages staged. Throws kResource or kOutOfMemory and changes nothing visible.
   void begin(int64_t n);
   /// Writes rows of the chunk to a layer: k, v [n, G * E] of the pool's type for positions length().. . After begin(n).
@@ -113,17 +129,16 @@ class KvCache {
   Run run(int layer, int64_t position, int64_t end) const noexcept;
 
  private:
-  using PagePtr = std::shared_ptr<KvPage>;
   struct Staged {
     int64_t page_index;
-    PagePtr local;   // null if the page is already in place or there are no local layers
-    PagePtr global;
+    KvPagePtr local;   // null if the page is already in place or there are no local layers
+    KvPagePtr global;
   };
-  PagePtr& local_slot(int64_t page_index) noexcept { return local_[static_cast<size_t>(page_index % pool_->num_slots())]; }
+  KvPagePtr& local_slot(int64_t page_index) noexcept { return local_[static_cast<size_t>(page_index % pool_->num_slots())]; }
 
   std::shared_ptr<KvPool> pool_;
-  std::vector<PagePtr> local_;
-  std::vector<PagePtr> global_;
+  std::vector<KvPagePtr> local_;
+  std::vector<KvPagePtr> global_;
   std::vector<Staged> staged_;
   int64_t length_ = 0;
   int64_t local_begin_ = 0;

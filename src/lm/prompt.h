@@ -16,7 +16,8 @@ struct Tokens {
 };
 
 /// Rows of width hidden_size, entering after the sqrt(D) factor. A bidirectional block sees itself whole (an image) and is never split
-/// over two chunks; a causal one behaves like tokens. `hash` names the content: prefix caches compare it.
+/// over two chunks; a causal one behaves like tokens. `hash` names the content: the prefix cache compares it in place of the rows, so
+/// different rows need different hashes. 0 = unnamed: positions from there on are never shared between requests.
 struct Soft {
   std::shared_ptr<const float[]> rows;  ///< [n, D]
   int64_t n = 0;
@@ -32,8 +33,6 @@ struct Prompt {
   Prompt() = default;
   explicit Prompt(std::vector<int32_t> ids) { pieces.emplace_back(Tokens{std::move(ids)}); }
   int64_t length() const noexcept;
-  /// Chained hash of the first `position` positions (token ids and soft hashes). O(position).
-  uint64_t prefix_hash(int64_t position) const noexcept;
 };
 
 /// Text to ids with BOS exactly once in front; control pieces in the text stay text.

@@ -4,6 +4,13 @@
 #include "lm/sequence_internal.h"
 
 namespace attune::lm {
+namespace {
+
+uint64_t hash_mix(uint64_t hash, uint64_t value) noexcept {
+  return fnv1a(std::string_view(reinterpret_cast<const char*>(&value), sizeof(value)), hash);
+}
+
+}  // namespace
 
 const Sequence::State::SoftBlock* Sequence::State::soft_at(int64_t position) const noexcept {
   const auto after = std::upper_bound(soft.begin(), soft.end(), position, [](int64_t p, const SoftBlock& block) { return p < block.begin; });
@@ -26,6 +33,22 @@ int64_t Sequence::State::chunk_rows(int64_t budget, int64_t end, bool may_exceed
     stop = block->begin > start ? block->begin : (may_exceed ? block->end : start);
   }
   return stop - start;
+}
+
+std::vector<uint64_t> Sequence::State::keys(int64_t end) const {
+  std::vector<uint64_t> out(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(std::min(end, length())));
+  for (const SoftBlock& block : soft) {
+    if (block.begin >= static_cast<int64_t>(out.size())) break;
+    if (block.content == 0) {
+      out.resize(static_cast<size_t>(block.begin));
+      break;
+    }
+    const int64_t stop = std::min<int64_t>(block.end, static_cast<int64_t>(out.size()));
+    for (int64_t position = block.begin; position < stop; ++position) {
+      out[static_cast<size_t>(position)] = hash_mix(block.content, static_cast<uint64_t>(position - block.begin)) | uint64_t{1} << 63;
+    }
+  }
+  return out;
 }
 
 Sequence::Sequence() noexcept = default;
@@ -66,7 +89,9 @@ void Sequence::append(const Prompt& prompt) {
     const Soft& soft = std::get<Soft>(piece);
     check(soft.n > 0 && soft.rows != nullptr, ErrorCode::kInvalidArgument, "[append] a soft piece has ", soft.n, " rows, expected at least 1");
     const int64_t begin = state_->length();
-    state_->soft.push_back({begin, begin + soft.n, soft.rows, soft.bidirectional});
+    const uint64_t shape = static_cast<uint64_t>(soft.n) * 2 + (soft.bidirectional ? 1 : 0);
+    const uint64_t content = soft.hash == 0 ? 0 : std::max<uint64_t>(hash_mix(soft.hash, shape), 1);
+    state_->soft.push_back({begin, begin + soft.n, soft.rows, soft.bidirectional, content});
     state_->ids.resize(state_->ids.size() + static_cast<size_t>(soft.n), -1);
   }
 }
@@ -80,11 +105,13 @@ bool Sequence::rewind(int64_t length) {
   s.ids.resize(static_cast<size_t>(length));
   while (!s.soft.empty() && s.soft.back().begin >= length) s.soft.pop_back();
   if (!s.soft.empty()) s.soft.back().end = std::min(s.soft.back().end, length);
+  s.reused = std::min(s.reused, length);
   return true;
 }
 
 int64_t Sequence::length() const noexcept { return state_ ? state_->length() : 0; }
 int64_t Sequence::computed() const noexcept { return state_ ? state_->cache.length() : 0; }
+int64_t Sequence::reused() const noexcept { return state_ ? state_->reused : 0; }
 const std::vector<int32_t>& Sequence::ids() const noexcept { return state_->ids; }
 SamplerOptions& Sequence::sampler() noexcept { return state_->options.sampler; }
 void Sequence::set_vocab(std::shared_ptr<const VocabSet> vocab) noexcept { state_->options.vocab = std::move(vocab); }

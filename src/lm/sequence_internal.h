@@ -16,10 +16,11 @@ struct Sequence::State {
     int64_t end;
     std::shared_ptr<const float[]> rows;
     bool bidirectional;
+    uint64_t content;   // hash of rows and shape; 0 = unnamed, never in the prefix cache
   };
 
-  State(std::shared_ptr<const Model> m, std::shared_ptr<KvPool> pool, const SeqOptions& o)
-      : model(std::move(m)), cache(std::move(pool)), options(o), rng(o.seed, o.stream) {}
+  State(std::shared_ptr<const Model> m, std::shared_ptr<KvPool> p, const SeqOptions& o)
+      : model(std::move(m)), pool(std::move(p)), cache(pool), options(o), rng(o.seed, o.stream) {}
 
   int64_t length() const noexcept { return static_cast<int64_t>(ids.size()); }
   int64_t pending() const noexcept { return length() - cache.length(); }
@@ -31,8 +32,18 @@ struct Sequence::State {
   /// only when `may_exceed`). 0 if nothing fits.
   int64_t chunk_rows(int64_t budget, int64_t end, bool may_exceed) const noexcept;
 
+  /// Keys of the first `end` positions for the prefix cache (lm/prefix_cache.h); fewer if an unnamed soft row comes before. O(end).
+  std::vector<uint64_t> keys(int64_t end) const;
+  /// Forgets everything computed: it is computed again, to the same bytes, when memory allows.
+  void drop_computed() {
+    cache = KvCache(pool);
+    reused = 0;
+  }
+
   std::shared_ptr<const Model> model;
+  std::shared_ptr<KvPool> pool;
   KvCache cache;
+  int64_t reused = 0;             // leading positions that came from the prefix cache
   std::vector<int32_t> ids;       // by position; -1 = soft row
   std::vector<SoftBlock> soft;    // ascending
   SeqOptions options;

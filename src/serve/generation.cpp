@@ -41,6 +41,7 @@ struct Generation::State {
   bool any = false;
 
   bool on_token(int index, TokenOut token);
+  void on_cached(int64_t positions);
   void on_done(int index, lm::Finish finish, const Error* failure);
   void measure(Choice& choice);
 };
@@ -70,6 +71,12 @@ bool Generation::State::on_token(int index, TokenOut token) {
     changed.notify_all();
   }
   return !choice.text.stopped();
+}
+
+void Generation::State::on_cached(int64_t positions) {
+  metrics.add_cached_tokens(positions);
+  std::lock_guard lock(mutex);
+  usage.cached_tokens += positions;
 }
 
 void Generation::State::on_done(int index, lm::Finish finish, const Error* failure) {
@@ -126,6 +133,7 @@ Generation::Generation(TextEngine& engine, Gate& gate, Metrics& metrics, Generat
     call.stop = state.stop.get_token();
     const int offset = p * options.num_choices;
     call.on_token = [shared = state_, offset](int choice, TokenOut token) { return shared->on_token(offset + choice, std::move(token)); };
+    call.on_cached = [shared = state_](int64_t positions) { shared->on_cached(positions); };
     call.on_done = [shared = state_, offset](int choice, lm::Finish finish, const Error* error) {
       shared->on_done(offset + choice, finish, error);
     };
@@ -134,12 +142,10 @@ Generation::Generation(TextEngine& engine, Gate& gate, Metrics& metrics, Generat
       state.open += options.num_choices;
     }
     try {
-      const int64_t cached = engine.generate(std::move(call));
+      engine.generate(std::move(call));
       metrics.add_prompt_tokens(length);
-      metrics.add_cached_tokens(cached);
       std::lock_guard lock(state.mutex);
       state.usage.prompt_tokens += length;
-      state.usage.cached_tokens += cached;
     } catch (...) {  // the engine took nothing of this prompt; earlier ones run already
       {
         std::lock_guard lock(state.mutex);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <list>
 #include <mutex>
 
 #include "core/log.h"
@@ -11,17 +10,6 @@
 #include "text/transcript.h"
 
 namespace attune::serve {
-namespace {
-
-/// A shorter common beginning is not worth a fork.
-constexpr int64_t kMinReuse = 16;
-
-int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
-  const size_t limit = std::min(a.size(), b.size());
-  return std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(limit), b.begin()).first - a.begin();
-}
-
-}  // namespace
 
 struct LmTextEngine::State {
   State(std::shared_ptr<lm::Engine> e, const LmTextEngineOptions& o)
@@ -37,12 +25,8 @@ struct LmTextEngine::State {
   std::condition_variable idle;
   int64_t active = 0;    // choices whose on_done is still to come
   bool closing = false;  // running choices end at their next token
-  std::list<lm::Sequence> finished;  // most recently used first
   std::unique_ptr<lm::EngineLoop> loop;
 
-  lm::Sequence start_sequence(const GenerateCall& call, int64_t& cached);
-  void keep(lm::Sequence sequence);
-  void make_room(int64_t positions);
   void add_active(int64_t change) {
     std::lock_guard lock(mutex);
     active += change;
@@ -53,7 +37,6 @@ struct LmTextEngine::State {
 
 void LmTextEngineOptions::describe(OptionList& list) {
   list.add("ctx_size", ctx_size, "Positions of a conversation at most; 0 takes the model's own limit.").alias("-c").range(0, 1 << 24);
-  list.add("prefix_cache", prefix_cache, "Finished conversations whose computed prefix is kept for the next turn.").range(0, 4096);
 }
 
 LmTextEngine::LmTextEngine(std::shared_ptr<lm::Engine> engine, const LmTextEngineOptions& options) {
@@ -84,7 +67,6 @@ LmTextEngine::~LmTextEngine() {
     s.idle.wait(lock, [&] { return s.active == 0; });
   }
   s.loop.reset();
-  clear_prefix_cache();
 }
 
 const EngineInfo& LmTextEngine::info() const { return state_->info; }
@@ -105,76 +87,6 @@ std::vector<std::string> LmTextEngine::chat_stops() const { return state_->stops
 std::string LmTextEngine::piece(int32_t id) const { return state_->tokenizer.piece_bytes(id); }
 lm::EngineStats LmTextEngine::stats() const { return state_->engine->stats(); }
 
-void LmTextEngine::clear_prefix_cache() {
-  std::list<lm::Sequence> dropped;
-  std::lock_guard lock(state_->mutex);
-  dropped.swap(state_->finished);
-}
-
-// A sequence that holds as much of the prompt as some kept one offers; the rest of the prompt is pending.
-lm::Sequence LmTextEngine::State::start_sequence(const GenerateCall& call, int64_t& cached) {
-  cached = 0;
-  lm::Sequence out;
-  {
-    std::lock_guard lock(mutex);
-    auto best = finished.end();
-    int64_t best_length = kMinReuse - 1;
-    for (auto entry = finished.begin(); entry != finished.end(); ++entry) {
-      // The last position must be computed anew: its logits are not kept.
-      const int64_t common =
-          std::min({common_prefix(entry->ids(), call.prompt), entry->computed(), static_cast<int64_t>(call.prompt.size()) - 1});
-      if (common > best_length) {
-        best = entry;
-        best_length = common;
-      }
-    }
-    if (best != finished.end()) {
-      lm::Sequence fork = best->fork(0);
-      if (fork.rewind(best_length)) {
-        finished.splice(finished.begin(), finished, best);
-        out = std::move(fork);
-        cached = best_length;
-      }
-    }
-  }
-  if (!out.valid()) out = engine->start({});
-  out.sampler() = call.sampler;
-  out.set_seed(call.seed, 0);
-  out.set_want_model_logprob(call.want_logprob);
-  out.append(std::span(call.prompt).subspan(static_cast<size_t>(cached)));
-  return out;
-}
-
-void LmTextEngine::State::keep(lm::Sequence sequence) {
-  if (options.prefix_cache == 0 || !sequence.valid() || sequence.computed() < kMinReuse) return;
-  std::list<lm::Sequence> dropped;  // freed after the lock
-  std::lock_guard lock(mutex);
-  if (closing) return;
-  // What the new one begins with is covered by it.
-  for (auto entry = finished.begin(); entry != finished.end();) {
-    const auto next = std::next(entry);
-    if (common_prefix(entry->ids(), sequence.ids()) == static_cast<int64_t>(entry->ids().size()))
-      dropped.splice(dropped.begin(), finished, entry);
-    entry = next;
-  }
-  finished.push_front(std::move(sequence));
-  while (static_cast<int32_t>(finished.size()) > options.prefix_cache) dropped.splice(dropped.begin(), finished, std::prev(finished.end()));
-}
-
-// Kept sequences give way when new work needs their memory.
-void LmTextEngine::State::make_room(int64_t positions) {
-  const int64_t needed = engine->model().config().kv_bytes(positions, engine->compute() == lm::Compute::kFast ? 2 : 4);
-  for (;;) {
-    const lm::EngineStats now = engine->stats();
-    if (now.kv_bytes_max == 0 || now.kv_bytes + needed <= now.kv_bytes_max) return;
-    lm::Sequence oldest;
-    std::lock_guard lock(mutex);
-    if (finished.empty()) return;
-    oldest = std::move(finished.back());
-    finished.pop_back();
-  }
-}
-
 lm::Request LmTextEngine::State::request(const std::shared_ptr<GenerateCall>& call, int choice, lm::Sequence sequence) {
   lm::Request out;
   out.sequence = std::move(sequence);
@@ -194,12 +106,11 @@ lm::Request LmTextEngine::State::request(const std::shared_ptr<GenerateCall>& ca
   return out;
 }
 
-int64_t LmTextEngine::generate(GenerateCall given) {
+void LmTextEngine::generate(GenerateCall given) {
   State& s = *state_;
   const auto call = std::make_shared<GenerateCall>(std::move(given));
-  s.make_room(static_cast<int64_t>(call->prompt.size()) + call->num_choices * std::min<int64_t>(call->max_new, 256));
-  int64_t cached = 0;
-  lm::Sequence first = s.start_sequence(*call, cached);
+  lm::Sequence first = s.engine->start({.sampler = call->sampler, .seed = call->seed, .stream = 0, .vocab = nullptr, .want_model_logprob = call->want_logprob});
+  first.append(call->prompt);
   std::vector<lm::Sequence> sequences;
   if (call->num_choices > 1) {
     s.engine->prefill(first, call->stop);
@@ -209,7 +120,7 @@ int64_t LmTextEngine::generate(GenerateCall given) {
   for (int i = 0; i < call->num_choices; ++i) {
     lm::Request request = s.request(call, i, std::move(sequences[static_cast<size_t>(i)]));
     request.on_done = [&s, call, i](lm::Sequence sequence, lm::Finish finish, const Error* error) {
-      if (finish == lm::Finish::kStop || finish == lm::Finish::kLength || finish == lm::Finish::kCancelled) s.keep(std::move(sequence));
+      if (i == 0 && call->on_cached) call->on_cached(sequence.reused());
       call->on_done(i, finish, error);
       s.add_active(-1);
     };
@@ -224,7 +135,6 @@ int64_t LmTextEngine::generate(GenerateCall given) {
       break;
     }
   }
-  return cached;
 }
 
 }  // namespace attune::serve

@@ -1,8 +1,7 @@
 // The TextEngine of a real model: one lm::Engine stepped by one thread, all requests in its batch.
 //
 // Chat: Gemma's chat format for instruction-tuned models, else a transcript (text/transcript.h).
-// Prefix reuse: the last finished sequences are kept; a prompt that begins like one of them continues from its keys and values (forked, so
-// that nothing is lost), which makes the next turn of a chat cost only its new tokens. An answer does not depend on it (lm/engine.h).
+// Each prompt is a fresh sequence: the engine's prefix cache makes the next turn of a chat cost only its new tokens (lm/engine.h).
 #pragma once
 
 #include <memory>
@@ -13,7 +12,6 @@ namespace attune::serve {
 
 struct LmTextEngineOptions {
   int64_t ctx_size = 0;  ///< positions of a conversation at most; 0: the model's own limit
-  int32_t prefix_cache = 16;  ///< finished sequences kept; 0 keeps none
 
   void describe(OptionList& list);
 };
@@ -29,11 +27,8 @@ class LmTextEngine final : public TextEngine {
   std::vector<int32_t> render_chat(std::span<const text::ChatMessage> messages) const override;
   std::vector<std::string> chat_stops() const override;
   std::string piece(int32_t id) const override;
-  int64_t generate(GenerateCall call) override;
+  void generate(GenerateCall call) override;
   lm::EngineStats stats() const override;
-
-  /// Drops the kept sequences.
-  void clear_prefix_cache();
 
  private:
   struct State;

@@ -46,6 +46,13 @@ struct Metrics::State {
   Gauge& queued = gauge("attune_requests_queued", "Requests waiting for a place.");
   Gauge& kv_bytes = gauge("attune_kv_bytes", "Bytes of keys and values held.");
   Gauge& kv_bytes_max = gauge("attune_kv_bytes_max", "Cap of keys and values in bytes.");
+  Gauge& prefix_bytes = gauge("attune_prefix_cache_bytes", "Bytes of keys and values kept for later prompts.");
+  Gauge& prefix_bytes_max = gauge("attune_prefix_cache_bytes_max", "Cap of them.");
+  Gauge& prefix_lookups = gauge("attune_prefix_cache_lookups", "Prompts looked up since the start.");
+  Gauge& prefix_hits = gauge("attune_prefix_cache_hits", "Prompts of which a beginning was found since the start.");
+  Gauge& prefix_hit_tokens = gauge("attune_prefix_cache_hit_tokens", "Positions found computed since the start.");
+  Gauge& prefix_evictions = gauge("attune_prefix_cache_evictions", "Pages of 32 positions given up since the start.");
+  Gauge& preempted = gauge("attune_preempted", "Times that a request gave up its keys and values for older ones since the start.");
   Gauge& engine_steps = gauge("attune_engine_steps", "Batches computed since the start.");
   Gauge& engine_busy = gauge("attune_engine_busy_seconds", "Time spent computing since the start.");
   Gauge& connections = gauge("attune_connections", "Open connections.");
@@ -82,6 +89,13 @@ std::string Metrics::text(const Gauges& gauges) {
   s.queued.Set(static_cast<double>(gauges.queued));
   s.kv_bytes.Set(static_cast<double>(gauges.engine.kv_bytes));
   s.kv_bytes_max.Set(static_cast<double>(gauges.engine.kv_bytes_max));
+  s.prefix_bytes.Set(static_cast<double>(gauges.engine.prefix_bytes));
+  s.prefix_bytes_max.Set(static_cast<double>(gauges.engine.prefix_bytes_max));
+  s.prefix_lookups.Set(static_cast<double>(gauges.engine.prefix_lookups));
+  s.prefix_hits.Set(static_cast<double>(gauges.engine.prefix_hits));
+  s.prefix_hit_tokens.Set(static_cast<double>(gauges.engine.prefix_hit_tokens));
+  s.prefix_evictions.Set(static_cast<double>(gauges.engine.prefix_evictions));
+  s.preempted.Set(static_cast<double>(gauges.engine.preempted));
   s.engine_steps.Set(static_cast<double>(gauges.engine.steps));
   s.engine_busy.Set(gauges.engine.busy_seconds);
   s.connections.Set(static_cast<double>(gauges.net.connections));

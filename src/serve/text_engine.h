@@ -54,6 +54,8 @@ struct GenerateCall {
   std::stop_token stop;
   /// False ends the choice (kStop). Runs on the engine's thread: keep it short.
   std::function<bool(int choice, TokenOut token)> on_token;
+  /// Once, before on_done of choice 0, if the prompt was begun: how many of its positions earlier requests had computed. May be null.
+  std::function<void(int64_t positions)> on_cached;
   /// Exactly once a choice, after its last token, unless generate throws.
   std::function<void(int choice, lm::Finish finish, const Error* error)> on_done;
 };
@@ -71,9 +73,9 @@ class TextEngine {
   virtual std::vector<std::string> chat_stops() const = 0;
   /// Bytes of a token; "" for control tokens.
   virtual std::string piece(int32_t id) const = 0;
-  /// Queues the generation and returns; callbacks follow on another thread. Returns how many prompt positions were cached already.
+  /// Queues the generation and returns; callbacks follow on another thread.
   /// Throws kResource or kOutOfMemory when the machine is full (then no callback follows).
-  virtual int64_t generate(GenerateCall call) = 0;
+  virtual void generate(GenerateCall call) = 0;
   virtual lm::EngineStats stats() const = 0;
 };
 

@@ -18,6 +18,7 @@ EngineOptions options_for(const std::string& compute, int max_chunk = 256) {
   options.compute = compute;
   options.threads = 2;
   options.max_chunk = max_chunk;
+  options.prefix_cache_mib = 0;  // every run computes everything; tests/lm/prefix_test.cpp has the cache
   return options;
 }
 

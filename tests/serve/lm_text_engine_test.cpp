@@ -79,7 +79,7 @@ TEST(LmTextEngine, AnswersDoNotDependOnOtherClients) {
   RealApi api(tiny());
   std::vector<std::string> alone;
   for (int i = 0; i < 12; ++i) alone.push_back(api.complete(prompt(cat("text number ", i), 32)));
-  api.engine->clear_prefix_cache();
+  api.lm->clear_prefix_cache();
   std::vector<std::string> together(12);
   std::vector<std::thread> threads;
   for (int i = 0; i < 12; ++i)
@@ -89,10 +89,10 @@ TEST(LmTextEngine, AnswersDoNotDependOnOtherClients) {
 }
 
 TEST(LmTextEngine, PrefixReuseChangesNothingButTheCount) {
-  LmTextEngineOptions without;
-  without.prefix_cache = 0;
+  lm::EngineOptions without;
+  without.prefix_cache_mib = 0;
   RealApi kept(tiny());
-  RealApi fresh(tiny(), without);
+  RealApi fresh(tiny(), {}, without);
   const std::string system = "a long text that stands in front of every conversation here";
   std::string talk = system;
   int64_t cached = 0;
@@ -161,7 +161,7 @@ TEST(LmTextEngine, CancelledInPrefillDecodeAndQueueLeavesNothing) {
     ASSERT_TRUE(eventually([&] { return api.api.gate().running() == 0 && api.server.stats().running == 0; })) << round;
   }
   EXPECT_TRUE(eventually([&] { return api.lm->stats().running == 0 && api.lm->stats().queued == 0; }));
-  api.engine->clear_prefix_cache();
+  api.lm->clear_prefix_cache();
   EXPECT_TRUE(eventually([&] { return api.lm->stats().kv_bytes == 0; })) << api.lm->stats().kv_bytes;
 }
 

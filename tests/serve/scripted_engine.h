@@ -72,7 +72,7 @@ class ScriptedEngine final : public serve::TextEngine {
     return out;
   }
 
-  int64_t generate(serve::GenerateCall call) override {
+  void generate(serve::GenerateCall call) override {
     if (refusal) throw *refusal;
     auto shared = std::make_shared<serve::GenerateCall>(std::move(call));
     const std::string prompt = text_of(shared->prompt);
@@ -81,6 +81,7 @@ class ScriptedEngine final : public serve::TextEngine {
       calls.push_back(*shared);
       calls.back().on_token = nullptr;
       calls.back().on_done = nullptr;
+      calls.back().on_cached = nullptr;
       running_ += shared->num_choices;
     }
     for (int i = 0; i < shared->num_choices; ++i) {
@@ -91,7 +92,6 @@ class ScriptedEngine final : public serve::TextEngine {
         if (--running_ == 0) idle_.notify_all();
       }).detach();
     }
-    return 0;
   }
   lm::EngineStats stats() const override {
     std::lock_guard lock(mutex_);
