@@ -1,0 +1,178 @@
+// Random schedules: whatever the chunks, neighbours, forks, rewinds, cancels, cached prefixes and memory pressure, every request gives the
+// bytes of a run of its own. ATTUNE_SCHEDULES sets how many (300).
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <cstdlib>
+#include <optional>
+
+#include "core/rng.h"
+#include "tests/lm/fixtures.h"
+
+namespace attune::lm {
+namespace {
+
+using testing::random_ids;
+using testing::tiny_model;
+
+struct Generated {
+  std::vector<int32_t> ids;
+  std::vector<float> logp;
+  Finish finish = Finish::kNone;
+};
+
+/// What one request is: a prompt of tokens and perhaps a block of soft rows, and how its sequence came to be.
+struct Plan {
+  Prompt prompt;
+  SeqOptions options;
+  int64_t max_new = 1;
+  int64_t shared = 0;    // > 0: fork of a sequence that computed the first `shared` positions
+  int64_t detour = 0;    // > 0: so many other tokens were computed behind `shared` and cut off again
+  bool cancel = false;
+};
+
+Prompt random_prompt(Rng& rng) {
+  // Few bases, so that prompts share beginnings.
+  auto ids = random_ids(200, 1000 + rng.below(3));
+  ids.resize(5 + rng.below(140));
+  if (rng.below(2) == 0) {
+    const auto tail = random_ids(static_cast<int64_t>(2 + rng.below(20)), rng.next_u64());
+    ids.insert(ids.end(), tail.begin() + 1, tail.end());
+  }
+  Prompt prompt(ids);
+  if (rng.below(4) == 0) {
+    const auto n = static_cast<int64_t>(1 + rng.below(6));
+    const int64_t d = tiny_model()->config().hidden_size;
+    const uint64_t kind = rng.below(4);  // few contents, named by their hash
+    Rng content(77 + kind, "soft");
+    std::shared_ptr<float[]> rows(new float[static_cast<size_t>(n * d)]);
+    for (int64_t i = 0; i < n * d; ++i) rows[static_cast<size_t>(i)] = static_cast<float>(content.normal());
+    prompt.pieces.emplace_back(Soft{rows, n, rng.below(2) == 0, kind == 0 ? 0 : kind * 100 + static_cast<uint64_t>(n)});
+    prompt.pieces.emplace_back(Tokens{{static_cast<int32_t>(rng.below(500)), static_cast<int32_t>(rng.below(500))}});
+  }
+  return prompt;
+}
+
+Plan random_plan(Rng& rng) {
+  Plan plan;
+  plan.prompt = random_prompt(rng);
+  plan.options.seed = rng.next_u64();
+  plan.options.want_model_logprob = rng.below(2) == 0;
+  if (rng.below(3) == 0) plan.options.sampler.temperature = 0;
+  if (rng.below(4) == 0) plan.options.sampler.top_k = 0;
+  plan.max_new = static_cast<int64_t>(1 + rng.below(16));
+  plan.cancel = rng.below(5) == 0;
+  const bool only_tokens = plan.prompt.pieces.size() == 1;
+  if (only_tokens && rng.below(3) == 0) {
+    plan.shared = static_cast<int64_t>(2 + rng.below(static_cast<uint64_t>(plan.prompt.length() - 3)));
+    if (rng.below(2) == 0) plan.detour = static_cast<int64_t>(1 + rng.below(40));
+  }
+  return plan;
+}
+
+/// The sequence of a plan, computed in the way the plan says.
+Sequence make(Engine& engine, const Plan& plan) {
+  Sequence sequence = engine.start(plan.options);
+  if (plan.shared == 0) {
+    sequence.append(plan.prompt);
+    return sequence;
+  }
+  const std::span<const int32_t> ids = std::get<Tokens>(plan.prompt.pieces[0]).ids;
+  sequence.append(ids.first(static_cast<size_t>(plan.shared)));
+  engine.prefill(sequence);
+  Sequence child = sequence.fork(0);
+  if (plan.detour > 0) {
+    child.append(std::span<const int32_t>(random_ids(plan.detour, 5)));
+    engine.prefill(child);
+    EXPECT_TRUE(child.rewind(plan.shared));
+  }
+  child.append(ids.subspan(static_cast<size_t>(plan.shared)));
+  return child;
+}
+
+Generated alone(Engine& engine, const Plan& plan) {
+  Sequence sequence = engine.start(plan.options);
+  sequence.append(plan.prompt);
+  auto done = engine.generate(std::move(sequence), plan.max_new, {});
+  return {done.ids, done.logp_policy, done.finish};
+}
+
+bool same_bytes(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+}
+
+EngineOptions random_options(Rng& rng) {
+  EngineOptions options;
+  options.threads = 2;
+  options.max_chunk = static_cast<int32_t>(1 + rng.below(70));
+  options.max_sequences = static_cast<int32_t>(1 + rng.below(12));
+  options.prefix_cache_mib = rng.below(3) == 0 ? 0 : 8;
+  options.kv_memory_mib = rng.below(3) == 0 ? 1 : 64;
+  options.max_step_ms = rng.below(2) == 0 ? 0 : 1;
+  return options;
+}
+
+void run_schedule(uint64_t seed, Engine& reference) {
+  Rng rng(seed, "schedule");
+  Engine engine(tiny_model(), random_options(rng));
+  std::vector<Plan> plans;
+  for (uint64_t i = 0; i < 2 + rng.below(9); ++i) plans.push_back(random_plan(rng));
+  std::vector<Generated> got(plans.size());
+  std::vector<std::stop_source> stops(plans.size());
+  size_t done = 0, submitted = 0;
+  std::vector<bool> cancelled(plans.size(), false);
+  while (done < plans.size()) {
+    if (submitted < plans.size() && (rng.below(2) == 0 || done == submitted)) {
+      const size_t i = submitted++;
+      Request request;
+      request.sequence = make(engine, plans[i]);
+      request.max_new = plans[i].max_new;
+      request.stop = stops[i].get_token();
+      request.on_token = [&got, i](const Event& event) {
+        got[i].ids.push_back(event.token);
+        got[i].logp.push_back(event.logp_policy);
+        return true;
+      };
+      request.on_done = [&got, &done, i](Sequence, Finish finish, const Error* error) {
+        EXPECT_EQ(error, nullptr) << error->what();
+        got[i].finish = finish;
+        ++done;
+      };
+      engine.submit(std::move(request));
+    }
+    engine.step();
+    for (size_t i = 0; i < submitted; ++i) {
+      if (plans[i].cancel && !cancelled[i] && rng.below(6) == 0) {
+        cancelled[i] = true;
+        stops[i].request_stop();
+      }
+    }
+  }
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const Generated want = alone(reference, plans[i]);
+    if (got[i].finish == Finish::kCancelled) {  // what it had given is a beginning of the answer
+      ASSERT_LE(got[i].ids.size(), want.ids.size());
+      EXPECT_TRUE(std::equal(got[i].ids.begin(), got[i].ids.end(), want.ids.begin())) << "schedule " << seed << " request " << i;
+      continue;
+    }
+    EXPECT_EQ(got[i].finish, want.finish) << "schedule " << seed << " request " << i;
+    EXPECT_EQ(got[i].ids, want.ids) << "schedule " << seed << " request " << i;
+    EXPECT_TRUE(same_bytes(got[i].logp, want.logp)) << "schedule " << seed << " request " << i;
+  }
+  engine.clear_prefix_cache();
+  EXPECT_EQ(engine.stats().kv_bytes, 0) << "schedule " << seed << ": pages left behind";
+  EXPECT_EQ(engine.stats().running, 0);
+}
+
+TEST(Schedules, EveryRequestGivesTheBytesOfARunOfItsOwn) {
+  const char* asked = std::getenv("ATTUNE_SCHEDULES");
+  const uint64_t count = asked != nullptr ? std::strtoull(asked, nullptr, 10) : 300;
+  EngineOptions options;
+  options.prefix_cache_mib = 0;
+  options.threads = 2;
+  Engine reference(tiny_model(), options);
+  for (uint64_t seed = 1; seed <= count && !::testing::Test::HasFailure(); ++seed) run_schedule(seed, reference);
+}
+
+}  // namespace
+}  // namespace attune::lm
