@@ -75,6 +75,16 @@ constexpr ScaleMin unpack_scale_min(const uint8_t s[12], int b) noexcept {
   return {static_cast<uint8_t>((s[b + 4] & 15) | ((s[b - 4] >> 6) << 4)), static_cast<uint8_t>((s[b + 4] >> 4) | ((s[b] >> 6) << 4))};
 }
 
+/// The inverse: 8 scales and 8 minima below 64 to the 12 bytes.
+constexpr void pack_scale_min(const ScaleMin sub_blocks[8], uint8_t s[12]) noexcept {
+  for (int b = 0; b < 4; ++b) {
+    const ScaleMin low = sub_blocks[b], high = sub_blocks[b + 4];
+    s[b] = static_cast<uint8_t>(low.scale | (high.scale >> 4) << 6);
+    s[b + 4] = static_cast<uint8_t>(low.min | (high.min >> 4) << 6);
+    s[b + 8] = static_cast<uint8_t>((high.scale & 15) | (high.min & 15) << 4);
+  }
+}
+
 /// IEEE half to float, exact, subnormals and infinities included.
 constexpr float f16_to_f32(uint16_t h) noexcept {
   const uint32_t sign = static_cast<uint32_t>(h & 0x8000) << 16;

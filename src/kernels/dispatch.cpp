@@ -1,5 +1,7 @@
 // Which levels this machine runs, and the table of functions of each.
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 
 #include "kernels/levels_internal.h"
 
@@ -77,5 +79,18 @@ const Ops& ops() {
 }
 
 int64_t q8_row_bytes(int64_t n) noexcept { return (n + n / 32 * static_cast<int64_t>(sizeof(Q8Block)) + 63) / 64 * 64; }
+
+double q8_norm(const void* q8_row, int64_t n) noexcept {
+  const auto* q = static_cast<const int8_t*>(q8_row);
+  double sum = 0;
+  for (int64_t group = 0; group < n / 32; ++group) {
+    Q8Block block;
+    std::memcpy(&block, q + n + group * static_cast<int64_t>(sizeof block), sizeof block);
+    int32_t squares = 0;
+    for (int64_t i = 32 * group; i < 32 * (group + 1); ++i) squares += q[i] * q[i];
+    sum += static_cast<double>(block.scale) * block.scale * squares;
+  }
+  return std::sqrt(sum);
+}
 
 }  // namespace attune::kernels

@@ -23,6 +23,8 @@ std::string_view isa_name(Isa isa) noexcept;  // "scalar", "avx2", "avx512"
 /// sums). A block with an infinite or NaN value gets scale NaN, so that every product with it is NaN. Same bytes at every level.
 /// n is a multiple of 32. The layout belongs to this header's implementation; callers only allocate q8_row_bytes(n) a row.
 int64_t q8_row_bytes(int64_t n) noexcept;
+/// L2 norm of the n values that a Q8 row stands for; NaN if a block's scale is.
+double q8_norm(const void* q8_row, int64_t n) noexcept;
 
 enum class KvType { kF32, kF16 };
 

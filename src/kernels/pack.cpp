@@ -131,12 +131,9 @@ template <class Block>
 void unpack_scales(Block& block, int64_t b, const Place& p) {
   std::memcpy(&block.d, p.d(b), 2);
   std::memcpy(&block.dmin, p.dmin(b), 2);
-  for (int i = 0; i < 4; ++i) {
-    const uint8_t scale = p.scale(8 * b + i), min = p.min(8 * b + i), scale4 = p.scale(8 * b + i + 4), min4 = p.min(8 * b + i + 4);
-    block.s[i] = static_cast<uint8_t>(scale | scale4 >> 4 << 6);
-    block.s[i + 4] = static_cast<uint8_t>(min | min4 >> 4 << 6);
-    block.s[i + 8] = static_cast<uint8_t>((scale4 & 15) | (min4 & 15) << 4);
-  }
+  ScaleMin sub_blocks[8];
+  for (int i = 0; i < 8; ++i) sub_blocks[i] = {p.scale(8 * b + i), p.min(8 * b + i)};
+  pack_scale_min(sub_blocks, block.s);
 }
 
 /// Sub-block i of a 4-bit K-quant: low (even i) or high nibbles of 32 bytes.

@@ -9,6 +9,11 @@ namespace {
 
 constexpr size_t kLogitRows = 32;  // rows of logits held at once
 
+/// Tokens that are never generated.
+void forbid(std::span<float> logits, std::span<const int32_t> ids) {
+  for (const int32_t id : ids) logits[static_cast<size_t>(id)] = -std::numeric_limits<float>::infinity();
+}
+
 }  // namespace
 
 /// A hidden row that needs the head: it predicts position + 1 of its owner.
@@ -78,8 +83,9 @@ void Engine::State::audit(std::span<const float> hidden, std::span<const int64_t
   const int64_t v = model->config().vocab_size;
   logits.resize(std::max(logits.size(), static_cast<size_t>(v)));
   head.logits(*model->weights(), hidden.first(static_cast<size_t>(model->config().hidden_size)), 1, logits.data());
-  for (const int32_t id : model->forbidden_ids()) logits[static_cast<size_t>(id)] = -std::numeric_limits<float>::infinity();
-  const auto want = best_candidates(std::span<const float>(logits.data(), static_cast<size_t>(v)), nullptr, k[0]);
+  const std::span<float> row(logits.data(), static_cast<size_t>(v));
+  forbid(row, model->forbidden_ids());
+  const auto want = best_candidates(row, nullptr, k[0]);
   const bool same = std::equal(want.begin(), want.end(), best[0].begin(), best[0].end(),
                                [](const Candidate& a, const Candidate& b) { return a.id == b.id && a.logit == b.logit; });
   const std::lock_guard lock(queue_mutex);
@@ -105,7 +111,7 @@ void Engine::State::deliver_logits(std::span<const Output> outputs, StepReport& 
       if (job.kind == Job::Kind::kScore) {
         scores[i] = static_cast<float>(log_probability(row, s.ids[static_cast<size_t>(outputs[i].position + 1)], vocab));
       } else if (job.kind == Job::Kind::kGenerate) {
-        for (const int32_t id : model->forbidden_ids()) row[static_cast<size_t>(id)] = -std::numeric_limits<float>::infinity();
+        forbid(row, model->forbidden_ids());
         sampled[i] = sample(row, s.options.sampler, {s.ids, job.num_prompt}, vocab, s.rng.uniform(), &job.top, job.request.num_top,
                             s.options.want_model_logprob);
       } else {

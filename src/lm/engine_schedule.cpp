@@ -179,9 +179,7 @@ bool Engine::State::wait_for_older(Job& job) {
     Sequence::State& o = other->sequence();
     if (o.options.salt != s.options.salt || o.ids[0] != s.ids[0]) continue;
     const auto theirs = o.keys(std::min(end, other->target()));
-    const size_t limit = std::min(keys.size(), theirs.size());
-    const int64_t common = std::mismatch(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(limit), theirs.begin()).first - keys.begin();
-    const int64_t cut = outside_blocks(s, common);
+    const int64_t cut = outside_blocks(s, common_length(keys, theirs));
     if (cut > closest_common) {
       closest = other.get();
       closest_common = cut;

@@ -50,12 +50,7 @@ Forward::Forward(const ModelConfig& config, bool fast, ThreadPool& pool)
 Forward::~Forward() = default;
 
 void Forward::for_rows(const std::function<void(int64_t, int64_t)>& body) {
-  constexpr int64_t kGrain = 8;
-  if (rows_ <= kGrain) {
-    body(0, rows_);
-  } else {
-    pool_.for_ranges(rows_, kGrain, body);
-  }
+  pool_.for_ranges(rows_, 8, body);
 }
 
 void Forward::norm_rows(const float* in, const std::vector<float>& gain, float* out, int64_t size) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <limits>
 
@@ -14,22 +13,6 @@ namespace {
 
 constexpr float kImpossible = -std::numeric_limits<float>::infinity();
 constexpr int64_t kPanel = kernels::kPanelRows;
-
-/// L2 norm of a Q8 row's values.
-double norm_of(const std::byte* q8_row, int64_t n) {
-  double sum = 0;
-  for (int64_t k = 0; k < n; k += 32) {
-    float scale;
-    std::memcpy(&scale, q8_row + n + k / 32 * 16, sizeof scale);
-    int32_t squares = 0;
-    for (int64_t i = k; i < k + 32; ++i) {
-      const int32_t q = static_cast<int8_t>(q8_row[i]);
-      squares += q * q;
-    }
-    sum += static_cast<double>(scale) * scale * squares;
-  }
-  return std::sqrt(sum);
-}
 
 /// The k-th largest of the values; -inf if there are fewer. Changes their order.
 template <class Value, class Greater>
@@ -96,7 +79,7 @@ void Head::approximate(const Weights& weights, int64_t num_rows, std::span<const
   });
 }
 
-void Head::compute_exactly(const Matrix& head, std::span<Row> rows, std::span<const int32_t> excluded) {
+void Head::compute_exactly(const Matrix& head, std::span<Row> rows) {
   struct Task {
     Row* row;
     int32_t panel;
@@ -107,29 +90,22 @@ void Head::compute_exactly(const Matrix& head, std::span<Row> rows, std::span<co
   }
   exact_.resize(tasks.size() * kPanel);
   const int64_t row_size = kernels::q8_row_bytes(head.cols);
-  constexpr int64_t kGrain = 32;
-  const auto compute = [&](int64_t begin, int64_t end) {
+  pool_.for_ranges(static_cast<int64_t>(tasks.size()), 32, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Task& task = tasks[static_cast<size_t>(i)];
       const int64_t first = int64_t{task.panel} * kPanel;
       ops_.gemm_q8(head.dtype, head.panel(first), std::min(kPanel, head.rows - first), head.cols, quantised_.data() + task.row->t * row_size, 1,
                    exact_.data() + i * kPanel, kPanel);
     }
-  };
-  const auto num_tasks = static_cast<int64_t>(tasks.size());
-  if (num_tasks <= kGrain) {
-    compute(0, num_tasks);
-  } else {
-    pool_.for_ranges(num_tasks, kGrain, compute);
-  }
+  });
   size_t at = 0;
   for (Row& row : rows) {
     counts_.exact_rows += static_cast<int64_t>(row.asked.size()) * kPanel;
     for (const int32_t panel : row.asked) {
       const int64_t first = int64_t{panel} * kPanel;
       for (int64_t r = first; r < std::min(first + kPanel, head.rows); ++r) {
-        const auto id = static_cast<int32_t>(r);
-        if (std::find(excluded.begin(), excluded.end(), id) == excluded.end()) row.found.push_back({exact_[at + static_cast<size_t>(r - first)], id});
+        const bool excluded = approx_[static_cast<size_t>(row.t * head.rows + r)] == kImpossible;
+        if (!excluded) row.found.push_back({exact_[at + static_cast<size_t>(r - first)], static_cast<int32_t>(r)});
       }
       at += kPanel;
     }
@@ -164,7 +140,7 @@ void Head::best(const Weights& weights, std::span<const float> hidden, std::span
     row.k = k[static_cast<size_t>(t)];
   }
   each([&](Row& row) {
-    const double norm = norm_of(quantised_.data() + row.t * kernels::q8_row_bytes(head.cols), head.cols);
+    const double norm = kernels::q8_norm(quantised_.data() + row.t * kernels::q8_row_bytes(head.cols), head.cols);
     if (!std::isfinite(norm)) {  // whatever is drawn from it fails with its reason
       row.k = 1;
       row.found = {{std::numeric_limits<float>::quiet_NaN(), 0}};
@@ -180,7 +156,7 @@ void Head::best(const Weights& weights, std::span<const float> hidden, std::span
       if (group_max(row, g) >= t0) ask_rows(row, g, [&](float approx, int64_t) { return approx >= t0; });
     }
   });
-  compute_exactly(head, rows, excluded);
+  compute_exactly(head, rows);
   each([&](Row& row) {
     if (row.done.empty()) return;
     std::vector<Candidate> copy = row.found;
@@ -192,7 +168,7 @@ void Head::best(const Weights& weights, std::span<const float> hidden, std::span
       });
     }
   });
-  compute_exactly(head, rows, excluded);
+  compute_exactly(head, rows);
   out.resize(static_cast<size_t>(num_rows));
   each([&](Row& row) {
     const auto keep = std::min<std::ptrdiff_t>(row.k, static_cast<std::ptrdiff_t>(row.found.size()));

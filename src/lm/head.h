@@ -48,14 +48,14 @@ class Head {
  private:
   struct Row;
   void approximate(const Weights& weights, int64_t num_rows, std::span<const int32_t> excluded);
-  void compute_exactly(const Matrix& head, std::span<Row> rows, std::span<const int32_t> excluded);
+  void compute_exactly(const Matrix& head, std::span<Row> rows);
 
   bool fast_;
   ThreadPool& pool_;
   const kernels::Ops& ops_;
   HeadCounts counts_;
   std::vector<std::byte> quantised_;
-  std::vector<float> approx_;     // [num_rows, V]
+  std::vector<float> approx_;     // [num_rows, V]; -inf where a token is excluded
   std::vector<float> group_max_;  // [num_rows, groups]
   std::vector<float> exact_;      // [panels asked for, 16]
 };

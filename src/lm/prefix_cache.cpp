@@ -5,14 +5,11 @@
 #include "core/error.h"
 
 namespace attune::lm {
-namespace {
 
-int64_t common_length(std::span<const uint64_t> a, std::span<const uint64_t> b) {
+int64_t common_length(std::span<const uint64_t> a, std::span<const uint64_t> b) noexcept {
   const size_t limit = std::min(a.size(), b.size());
   return std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(limit), b.begin()).first - a.begin();
 }
-
-}  // namespace
 
 /// One page. Only nodes of kPagePositions keys have children, and no key of a parent's children is the beginning of another.
 struct PrefixCache::Node {

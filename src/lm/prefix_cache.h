@@ -22,6 +22,9 @@
 
 namespace attune::lm {
 
+/// Leading keys that are equal.
+int64_t common_length(std::span<const uint64_t> a, std::span<const uint64_t> b) noexcept;
+
 struct PrefixStats {
   int64_t lookups = 0;
   int64_t hits = 0;           ///< lookups that found something usable

@@ -7,15 +7,9 @@ namespace attune::lm {
 void quantise_rows(const kernels::Ops& ops, ThreadPool& pool, const float* x, int64_t num_rows, int64_t n, std::vector<std::byte>& quantised) {
   const int64_t row_size = kernels::q8_row_bytes(n);
   if (static_cast<int64_t>(quantised.size()) < num_rows * row_size) quantised.resize(static_cast<size_t>(num_rows * row_size));
-  constexpr int64_t kGrain = 8;
-  const auto quantise = [&](int64_t begin, int64_t end) {
+  pool.for_ranges(num_rows, 8, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) ops.quantize_q8(x + row * n, n, quantised.data() + row * row_size);
-  };
-  if (num_rows <= kGrain) {
-    quantise(0, num_rows);
-  } else {
-    pool.for_ranges(num_rows, kGrain, quantise);
-  }
+  });
 }
 
 void multiply(const kernels::Ops& ops, ThreadPool& pool, bool fast, const float* x, int64_t num_rows, std::span<const Product> products,

@@ -179,8 +179,7 @@ void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const flo
 }
 
 void gemm_q8_float(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
-  const int64_t stride = (n + n / 32 * static_cast<int64_t>(sizeof(Q8Block)) + 63) / 64 * 64;
-  const Q8Rows rows{static_cast<const char*>(x), stride, n};
+  const Q8Rows rows{static_cast<const char*>(x), q8_row_bytes(n), n};
   if (dtype == DType::kF32) return plain_gemm<WeightF32>(w, num_rows, n, rows, num_x, y, ldy);
   if (dtype == DType::kF16) return plain_gemm<WeightF16>(w, num_rows, n, rows, num_x, y, ldy);
   plain_gemm<WeightBF16>(w, num_rows, n, rows, num_x, y, ldy);

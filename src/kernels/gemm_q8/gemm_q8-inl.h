@@ -41,8 +41,7 @@ struct Activation {
   int32_t sum_low(int64_t group) const { return load_int(block(group) + 12); }
 };
 inline Activation activation(const void* x, int64_t n, int64_t t, int64_t from) {
-  const int64_t stride = (n + n / 32 * static_cast<int64_t>(sizeof(Q8Block)) + 63) / 64 * 64;
-  const char* row = static_cast<const char*>(x) + t * stride;
+  const char* row = static_cast<const char*>(x) + t * q8_row_bytes(n);
   return {row + from, row + n + from / 32 * static_cast<int64_t>(sizeof(Q8Block))};
 }
 
@@ -55,61 +54,62 @@ struct Packed {
 // A format: kBits of a weight as it is multiplied, kOffset to subtract from it (shifted by kShift first: the high plane counts 32-fold at
 // half the scale), kSplit: sub-blocks of 16; quads(): columns 4v and 16 + 4v of a group; scale(): of sub-block s, min(): of a group.
 
-/// The vectors of a group whose weights have 4 bits, as low and high nibbles.
-inline void nibble_quads(const char* nibbles, int64_t group, int v, int part, I& low, I& high) {
-  const I both = load_bytes(nibbles + group * 256 + v * 64 + part * static_cast<int>(sizeof(I)));
-  low = low_nibbles(both);
-  high = high_nibbles(both);
-}
-
-struct SimpleScale {  // one f16 a group
-  static F scale(const Packed& w, int64_t sub_block, int part) { return load_f16(w.at + w.layout.d + (sub_block * kPanelRows + part * kPartRows) * 2); }
-  static F min(const Packed&, int64_t, int) { return zero(); }
-};
-
-struct FormatQ4_0 : SimpleScale {
-  static constexpr DType kType = DType::kQ4_0;
-  static constexpr int kBits = 4, kShift = 0, kOffset = 8;
-  static constexpr bool kHasMin = false, kSplit = false;
-  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) { nibble_quads(w.at, group, v, part, low, high); }
-};
-
-/// The high plane of Q8_0: (16 high - 120.5) d = (32 high - 241) d / 2.
-struct FormatQ8High : FormatQ4_0 {
-  static constexpr DType kType = DType::kQ8_0;
-  static constexpr int kShift = 5, kOffset = 241;
-  static F scale(const Packed& w, int64_t group, int part) { return mul(set1(0.5f), SimpleScale::scale(w, group, part)); }
-};
-
-inline void five_bit_quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) {
-  nibble_quads(w.at, group, v, part, low, high);
-  const I bits = load_bytes(w.at + w.layout.high + group * 64 + part * static_cast<int>(sizeof(I)));
-  switch (v) {  // bit q of a byte belongs to quad q
-    case 0: low = with_bits<0, 4>(low, bits, 16), high = with_bits<4, 4>(high, bits, 16); return;
-    case 1: low = with_bits<1, 4>(low, bits, 16), high = with_bits<5, 4>(high, bits, 16); return;
-    case 2: low = with_bits<2, 4>(low, bits, 16), high = with_bits<6, 4>(high, bits, 16); return;
-    default: low = with_bits<3, 4>(low, bits, 16), high = with_bits<7, 4>(high, bits, 16); return;
+// Where the weights' bits come from: low and high nibbles of a vector, one more bit, two more.
+struct FourBits {
+  static constexpr int kBits = 4;
+  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) {
+    const I both = load_bytes(w.at + group * 256 + v * 64 + part * static_cast<int>(sizeof(I)));
+    low = low_nibbles(both);
+    high = high_nibbles(both);
   }
-}
-
-struct FormatQ5_0 : SimpleScale {
-  static constexpr DType kType = DType::kQ5_0;
-  static constexpr int kBits = 5, kShift = 0, kOffset = 16;
-  static constexpr bool kHasMin = false, kSplit = false;
-  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) { five_bit_quads(w, group, v, part, low, high); }
 };
 
-struct FormatQ8_0 : SimpleScale {
-  static constexpr DType kType = DType::kQ8_0;
-  static constexpr int kBits = 8, kShift = 0, kOffset = kByteOffset;
-  static constexpr bool kHasMin = false, kSplit = false;
+struct FiveBits {
+  static constexpr int kBits = 5;
+  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) {
+    FourBits::quads(w, group, v, part, low, high);
+    const I bits = load_bytes(w.at + w.layout.high + group * 64 + part * static_cast<int>(sizeof(I)));
+    switch (v) {  // bit q of a byte belongs to quad q
+      case 0: low = with_bits<0, 4>(low, bits, 16), high = with_bits<4, 4>(high, bits, 16); return;
+      case 1: low = with_bits<1, 4>(low, bits, 16), high = with_bits<5, 4>(high, bits, 16); return;
+      case 2: low = with_bits<2, 4>(low, bits, 16), high = with_bits<6, 4>(high, bits, 16); return;
+      default: low = with_bits<3, 4>(low, bits, 16), high = with_bits<7, 4>(high, bits, 16); return;
+    }
+  }
+};
+
+struct SixBits {
+  static constexpr int kBits = 6;
+  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) {
+    FourBits::quads(w, group, v, part, low, high);
+    const char* bits = w.at + w.layout.high + group * 128 + part * static_cast<int>(sizeof(I));
+    const I first = load_bytes(bits), second = load_bytes(bits + 64);
+    switch (v) {
+      case 0: low = with_bits<0, 4>(low, first, 48), high = with_bits<0, 4>(high, second, 48); return;
+      case 1: low = with_bits<2, 4>(low, first, 48), high = with_bits<2, 4>(high, second, 48); return;
+      case 2: low = with_bits<4, 4>(low, first, 48), high = with_bits<4, 4>(high, second, 48); return;
+      default: low = with_bits<6, 4>(low, first, 48), high = with_bits<6, 4>(high, second, 48); return;
+    }
+  }
+};
+
+struct BothPlanes {
+  static constexpr int kBits = 8;
   static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) {
     const int64_t at = group * 256 + v * 64 + part * static_cast<int>(sizeof(I));
     join_planes(load_bytes(w.at + at), load_bytes(w.at + w.layout.low + at), low, high);
   }
 };
 
+// And their scales.
+struct SimpleScale {  // one f16 a group
+  static constexpr bool kHasMin = false, kSplit = false;
+  static F scale(const Packed& w, int64_t sub_block, int part) { return load_f16(w.at + w.layout.d + (sub_block * kPanelRows + part * kPartRows) * 2); }
+  static F min(const Packed&, int64_t, int) { return zero(); }
+};
+
 struct ScaleWithMin {  // f16 d and dmin a block of 8 groups, a byte of each a group
+  static constexpr bool kHasMin = true, kSplit = false;
   static F scale(const Packed& w, int64_t group, int part) {
     const F d = load_f16(w.at + w.layout.d + (group / 8 * kPanelRows + part * kPartRows) * 2);
     return mul(d, bytes_to_float(w.at + w.layout.scale + group * kPanelRows + part * kPartRows));
@@ -120,40 +120,44 @@ struct ScaleWithMin {  // f16 d and dmin a block of 8 groups, a byte of each a g
   }
 };
 
-struct FormatQ4_K : ScaleWithMin {
-  static constexpr DType kType = DType::kQ4_K;
-  static constexpr int kBits = 4, kShift = 0, kOffset = 0;
-  static constexpr bool kHasMin = true, kSplit = false;
-  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) { nibble_quads(w.at, group, v, part, low, high); }
-};
-
-struct FormatQ5_K : ScaleWithMin {
-  static constexpr DType kType = DType::kQ5_K;
-  static constexpr int kBits = 5, kShift = 0, kOffset = 0;
-  static constexpr bool kHasMin = true, kSplit = false;
-  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) { five_bit_quads(w, group, v, part, low, high); }
-};
-
-struct FormatQ6_K {
-  static constexpr DType kType = DType::kQ6_K;
-  static constexpr int kBits = 6, kShift = 0, kOffset = 32;
+struct SplitScale {  // f16 d a block of 8 groups, a signed byte a sub-block of 16 columns
   static constexpr bool kHasMin = false, kSplit = true;
-  static void quads(const Packed& w, int64_t group, int v, int part, I& low, I& high) {
-    nibble_quads(w.at, group, v, part, low, high);
-    const char* bits = w.at + w.layout.high + group * 128 + part * static_cast<int>(sizeof(I));
-    const I first = load_bytes(bits), second = load_bytes(bits + 64);
-    switch (v) {
-      case 0: low = with_bits<0, 4>(low, first, 48), high = with_bits<0, 4>(high, second, 48); return;
-      case 1: low = with_bits<2, 4>(low, first, 48), high = with_bits<2, 4>(high, second, 48); return;
-      case 2: low = with_bits<4, 4>(low, first, 48), high = with_bits<4, 4>(high, second, 48); return;
-      default: low = with_bits<6, 4>(low, first, 48), high = with_bits<6, 4>(high, second, 48); return;
-    }
-  }
   static F scale(const Packed& w, int64_t sub_block, int part) {
     const F d = load_f16(w.at + w.layout.d + (sub_block / 16 * kPanelRows + part * kPartRows) * 2);
     return mul(d, load_i8(reinterpret_cast<const int8_t*>(w.at + w.layout.scale + sub_block * kPanelRows + part * kPartRows)));
   }
   static F min(const Packed&, int64_t, int) { return zero(); }
+};
+
+struct FormatQ4_0 : FourBits, SimpleScale {
+  static constexpr DType kType = DType::kQ4_0;
+  static constexpr int kShift = 0, kOffset = 8;
+};
+struct FormatQ5_0 : FiveBits, SimpleScale {
+  static constexpr DType kType = DType::kQ5_0;
+  static constexpr int kShift = 0, kOffset = 16;
+};
+struct FormatQ8_0 : BothPlanes, SimpleScale {
+  static constexpr DType kType = DType::kQ8_0;
+  static constexpr int kShift = 0, kOffset = kByteOffset;
+};
+struct FormatQ4_K : FourBits, ScaleWithMin {
+  static constexpr DType kType = DType::kQ4_K;
+  static constexpr int kShift = 0, kOffset = 0;
+};
+struct FormatQ5_K : FiveBits, ScaleWithMin {
+  static constexpr DType kType = DType::kQ5_K;
+  static constexpr int kShift = 0, kOffset = 0;
+};
+struct FormatQ6_K : SixBits, SplitScale {
+  static constexpr DType kType = DType::kQ6_K;
+  static constexpr int kShift = 0, kOffset = 32;
+};
+/// The high plane of Q8_0: (16 high - 120.5) d = (32 high - 241) d / 2.
+struct FormatQ8High : FourBits, SimpleScale {
+  static constexpr DType kType = DType::kQ8_0;
+  static constexpr int kShift = 5, kOffset = 241;
+  static F scale(const Packed& w, int64_t group, int part) { return mul(set1(0.5f), SimpleScale::scale(w, group, part)); }
 };
 
 /// A panel's weights as bytes: q [quad][row][4 columns], scale and min [sub-block][row].

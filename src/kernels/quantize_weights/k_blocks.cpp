@@ -96,15 +96,6 @@ bool fit_affine_block(const float* x, int top, AffineBlock& best) noexcept {
   return true;
 }
 
-/// The inverse of unpack_scale_min (core/dtype.h).
-void pack_scales(const AffineBlock& block, uint8_t s[12]) noexcept {
-  for (int b = 0; b < 4; ++b) {
-    s[b] = static_cast<uint8_t>(block.scale[b] | (block.scale[b + 4] >> 4) << 6);
-    s[b + 4] = static_cast<uint8_t>(block.min[b] | (block.min[b + 4] >> 4) << 6);
-    s[b + 8] = static_cast<uint8_t>((block.scale[b + 4] & 15) | (block.min[b + 4] & 15) << 4);
-  }
-}
-
 void pack_nibbles(const AffineBlock& block, uint8_t q[128]) noexcept {
   for (int pair = 0; pair < 4; ++pair) {
     const float* low = block.q + 64 * pair;
@@ -171,25 +162,30 @@ bool fit_symmetric_block(const float* x, SymmetricBlock& best) noexcept {
   return true;
 }
 
+/// What Q4_K and Q5_K share: scales, minima and the lower four bits.
+template <class Block>
+void write_block(const AffineBlock& block, Block& out) noexcept {
+  out.d = f32_to_f16(block.d);
+  out.dmin = f32_to_f16(block.dmin);
+  ScaleMin sub_blocks[8];
+  for (int b = 0; b < 8; ++b) sub_blocks[b] = {static_cast<uint8_t>(block.scale[b]), static_cast<uint8_t>(block.min[b])};
+  pack_scale_min(sub_blocks, out.s);
+  pack_nibbles(block, out.q);
+}
+
 }  // namespace
 
 bool quantize(const float* x, BlockQ4_K& out) noexcept {
   AffineBlock block;
   if (!fit_affine_block(x, 15, block)) return false;
-  out.d = f32_to_f16(block.d);
-  out.dmin = f32_to_f16(block.dmin);
-  pack_scales(block, out.s);
-  pack_nibbles(block, out.q);
+  write_block(block, out);
   return true;
 }
 
 bool quantize(const float* x, BlockQ5_K& out) noexcept {
   AffineBlock block;
   if (!fit_affine_block(x, 31, block)) return false;
-  out.d = f32_to_f16(block.d);
-  out.dmin = f32_to_f16(block.dmin);
-  pack_scales(block, out.s);
-  pack_nibbles(block, out.q);
+  write_block(block, out);
   for (int l = 0; l < 32; ++l) {
     int high = 0;
     for (int b = 0; b < 8; ++b) high |= (static_cast<int>(block.q[32 * b + l]) >> 4) << b;
