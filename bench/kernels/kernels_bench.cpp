@@ -30,7 +30,8 @@ enum class Kind { kQ8, kHigh, kF32 };
 /// 64-byte aligned memory on huge pages where the system grants them, as the engine's weights are.
 class HugeBuffer {
  public:
-  explicit HugeBuffer(size_t size) : size_(size), data_(static_cast<std::byte*>(std::aligned_alloc(kHuge, (size + kHuge - 1) / kHuge * kHuge))) {
+  explicit HugeBuffer(size_t size)
+      : size_(size), data_(static_cast<std::byte*>(std::aligned_alloc(kHuge, (size + kHuge - 1) / kHuge * kHuge))) {
     ::madvise(data_, size_, MADV_HUGEPAGE);
   }
   ~HugeBuffer() { std::free(data_); }

@@ -15,9 +15,9 @@ enum class DType : uint8_t { kF32, kF16, kBF16, kQ4_0, kQ5_0, kQ8_0, kQ4_K, kQ5_
 struct DTypeInfo {
   DType dtype;
   std::string_view name;  ///< "Q4_K", as in file names and messages
-  int block_size;         ///< elements a block
-  int block_bytes;        ///< bytes a block
-  uint32_t ggml_type;     ///< number in GGUF files
+  int block_size;  ///< elements a block
+  int block_bytes;  ///< bytes a block
+  uint32_t ggml_type;  ///< number in GGUF files
 };
 
 const DTypeInfo& dtype_info(DType dtype) noexcept;

@@ -8,11 +8,11 @@
 namespace attune::kernels {
 namespace {
 
-#define ATTUNE_KERNELS_OPS(isa_value, level)                                                                                             \
-  Ops {                                                                                                                                  \
-    isa_value, level::dequantize_row, level::quantize_q8, level::gemm_q8, level::gemm_q8_high, level::gemm_f32, level::rms_norm, level::add, level::gelu_mul, \
-        level::rope, level::store_kv, level::attention_scores, level::softmax, level::attention_values, level::attention_scores_group,   \
-        level::attention_values_group                                                                                                    \
+#define ATTUNE_KERNELS_OPS(isa_value, level)                                                                                         \
+  Ops {                                                                                                                              \
+    isa_value, level::dequantize_row, level::quantize_q8, level::gemm_q8, level::gemm_q8_high, level::gemm_f32, level::rms_norm,     \
+        level::add, level::gelu_mul, level::rope, level::store_kv, level::attention_scores, level::softmax, level::attention_values, \
+        level::attention_scores_group, level::attention_values_group                                                                 \
   }
 constexpr Ops kScalarOps = ATTUNE_KERNELS_OPS(Isa::kScalar, scalar);
 #ifdef ATTUNE_KERNELS_X86

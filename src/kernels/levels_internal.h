@@ -26,15 +26,15 @@ static_assert(sizeof(Q8Block) == 16);
 
 /// Where the parts of a panel of 16 rows by n columns lie, in bytes from its begin (docs/methods/kernels.md, "Panels"). A group is 32 columns.
 struct PanelLayout {
-  int64_t nibbles = 0;     ///< [groups] 256 bytes: vector v < 4, row, column: 4v + c in the low nibble, 16 + 4v + c in the high one
-  int64_t high = 0;        ///< [groups] high_bytes: bit 4 of quads 0 to 7 in bits 0 to 7 (Q5); two bits of four quads a vector (Q6_K)
+  int64_t nibbles = 0;  ///< [groups] 256 bytes: vector v < 4, row, column: 4v + c in the low nibble, 16 + 4v + c in the high one
+  int64_t high = 0;  ///< [groups] high_bytes: bit 4 of quads 0 to 7 in bits 0 to 7 (Q5); two bits of four quads a vector (Q6_K)
   int64_t high_bytes = 0;  ///< 64 (Q5_0, Q5_K), 128 (Q6_K) or 0
-  int64_t scale = 0;       ///< [sub-blocks] 16 bytes: K-quants
-  int64_t min = 0;         ///< the same: Q4_K, Q5_K
-  int64_t d = 0;           ///< [blocks] 16 f16
-  int64_t dmin = 0;        ///< the same: Q4_K, Q5_K
-  int64_t low = 0;         ///< [groups] 256 bytes: low plane of Q8_0, laid out like nibbles
-  int64_t bytes = 0;       ///< of the panel
+  int64_t scale = 0;  ///< [sub-blocks] 16 bytes: K-quants
+  int64_t min = 0;  ///< the same: Q4_K, Q5_K
+  int64_t d = 0;  ///< [blocks] 16 f16
+  int64_t dmin = 0;  ///< the same: Q4_K, Q5_K
+  int64_t low = 0;  ///< [groups] 256 bytes: low plane of Q8_0, laid out like nibbles
+  int64_t bytes = 0;  ///< of the panel
 };
 PanelLayout panel_layout(DType dtype, int64_t n) noexcept;
 

@@ -23,10 +23,12 @@ void EngineOptions::describe(OptionList& list) {
   list.add("parallel", max_sequences, "Sequences worked on at once; others wait.").range(1, 4096);
   list.add("queue_limit", queue_limit, "Requests that may wait before new ones are refused.").range(1, 1 << 20);
   list.add("kv_memory_mib", kv_memory_mib, "Cap of the memory of keys and values.").range(1, 1 << 20).unit("MiB");
-  list.add("head_z", head_z, "Standard deviations of the bound that spares half of the output head; larger is slower and safer.").range(1, 1000);
+  list.add("head_z", head_z, "Standard deviations of the bound that spares half of the output head; larger is slower and safer.")
+      .range(1, 1000);
   list.add("exact_head", exact_head, "Bound the output head by the Cauchy-Schwarz inequality: a proof, slower.");
   list.add("head_audit_every", head_audit_every, "Steps between audits of the bound against the full head; 0 for none.").range(0, 1 << 30);
-  list.add("prefix_cache_mib", prefix_cache_mib, "Part of it that finished prompts and answers may keep for later prompts; 0 keeps nothing.")
+  list.add("prefix_cache_mib", prefix_cache_mib,
+           "Part of it that finished prompts and answers may keep for later prompts; 0 keeps nothing.")
       .range(0, 1 << 20)
       .unit("MiB");
   list.add("max_step_ms", max_step_ms, "Longest step while answers are being written, by taking fewer rows of prompts; 0: no limit.")
@@ -54,8 +56,8 @@ Engine::State::State(std::shared_ptr<const Model> m, const EngineOptions& o)
       options(o),
       compute(parse_compute(o.compute)),
       pool(o.threads),
-      kv(std::make_shared<KvPool>(model->config(), compute == Compute::kFast ? kernels::KvType::kF16 : kernels::KvType::kF32, o.rewind_margin,
-                                  o.kv_memory_mib << 20)),
+      kv(std::make_shared<KvPool>(model->config(), compute == Compute::kFast ? kernels::KvType::kF16 : kernels::KvType::kF32,
+                                  o.rewind_margin, o.kv_memory_mib << 20)),
       forward(model->config(), compute == Compute::kFast, pool),
       head(compute == Compute::kFast, pool),
       prefix(kv, std::min(o.prefix_cache_mib, o.kv_memory_mib) << 20),

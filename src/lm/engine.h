@@ -33,7 +33,8 @@ namespace attune::lm {
 enum class Compute { kF32, kFast };
 
 struct EngineOptions {
-  std::string compute = "fast";     ///< "f32": weights dequantised exactly, F32 activations and cache (reference); "fast": int8 activations, F16 cache
+  std::string compute =
+      "fast";     ///< "f32": weights dequantised exactly, F32 activations and cache (reference); "fast": int8 activations, F16 cache
   int32_t threads = 0;              ///< 0: all usable cores
   int32_t max_chunk = 256;          ///< rows of one forward pass
   int32_t max_sequences = 64;       ///< decoding at once; further requests wait
@@ -108,7 +109,7 @@ class Sequence {
 struct Event {
   int32_t token = 0;
   float logp_policy = 0;
-  float logp_model = 0;               ///< NaN unless SeqOptions::want_model_logprob or Request::num_top asked for it
+  float logp_model = 0;  ///< NaN unless SeqOptions::want_model_logprob or Request::num_top asked for it
   std::span<const TokenLogprob> top;  ///< `num_top` likeliest, valid during the call
 };
 
@@ -127,22 +128,22 @@ struct Request {
 };
 
 struct Completion {
-  std::vector<int32_t> ids;           ///< without the stop id
-  std::vector<float> logp_policy;     ///< [n]
-  std::vector<float> logp_model;      ///< [n]; NaN unless SeqOptions::want_model_logprob
+  std::vector<int32_t> ids;  ///< without the stop id
+  std::vector<float> logp_policy;  ///< [n]
+  std::vector<float> logp_model;  ///< [n]; NaN unless SeqOptions::want_model_logprob
   Finish finish = Finish::kNone;
   Sequence sequence;
 };
 
 struct ScoreOut {
-  std::vector<float> logprob;         ///< [n]: log p(token_i | prompt, tokens before), temperature 1, under the vocabulary subset
+  std::vector<float> logprob;  ///< [n]: log p(token_i | prompt, tokens before), temperature 1, under the vocabulary subset
   double sum() const noexcept;
 };
 
 struct StepReport {
-  int rows = 0;          ///< positions computed
-  int decoding = 0;      ///< sequences that produced a token
-  int waiting = 0;       ///< requests not finished
+  int rows = 0;  ///< positions computed
+  int decoding = 0;  ///< sequences that produced a token
+  int waiting = 0;  ///< requests not finished
 };
 
 struct EngineStats {
@@ -154,14 +155,14 @@ struct EngineStats {
   int64_t kv_bytes = 0;
   int64_t kv_bytes_max = 0;
   int64_t cancelled = 0;
-  int64_t head_audits = 0;       ///< screened steps compared with the full head
-  int64_t head_misses = 0;       ///< of them, those that gave other tokens or values
-  int64_t preempted = 0;            ///< times that work gave up its keys and values for older work
+  int64_t head_audits = 0;  ///< screened steps compared with the full head
+  int64_t head_misses = 0;  ///< of them, those that gave other tokens or values
+  int64_t preempted = 0;  ///< times that work gave up its keys and values for older work
   int64_t prefix_lookups = 0;
   int64_t prefix_hits = 0;
-  int64_t prefix_hit_tokens = 0;    ///< positions that were not computed again
-  int64_t prefix_evictions = 0;     ///< pages
-  int64_t prefix_bytes = 0;         ///< of remembered pages, shared with live work or not; part of kv_bytes
+  int64_t prefix_hit_tokens = 0;  ///< positions that were not computed again
+  int64_t prefix_evictions = 0;  ///< pages
+  int64_t prefix_bytes = 0;  ///< of remembered pages, shared with live work or not; part of kv_bytes
   int64_t prefix_bytes_max = 0;
   double busy_seconds = 0;
 };
@@ -189,8 +190,8 @@ class Engine {
   // Blocking helpers: they queue work and drive steps until it is done. Errors of the work are thrown.
   /// Computes all pending positions but the last one (the next generation, or fork, computes it), so that forks share the prefix.
   void prefill(Sequence& sequence, std::stop_token stop = {});
-  Completion generate(Sequence sequence, int64_t max_new, std::vector<int32_t> stop_ids, const std::function<bool(const Event&)>& on_token = {},
-                      std::stop_token stop = {});
+  Completion generate(Sequence sequence, int64_t max_new, std::vector<int32_t> stop_ids,
+                      const std::function<bool(const Event&)>& on_token = {}, std::stop_token stop = {});
   /// Log-probabilities of given completions, prompts.size() == completions.size(). `vocab` null: the whole vocabulary.
   std::vector<ScoreOut> score(std::span<const Prompt> prompts, std::span<const std::vector<int32_t>> completions,
                               std::shared_ptr<const VocabSet> vocab = nullptr, std::stop_token stop = {});

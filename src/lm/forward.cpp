@@ -49,9 +49,7 @@ Forward::Forward(const ModelConfig& config, bool fast, ThreadPool& pool)
 
 Forward::~Forward() = default;
 
-void Forward::for_rows(const std::function<void(int64_t, int64_t)>& body) {
-  pool_.for_ranges(rows_, 8, body);
-}
+void Forward::for_rows(const std::function<void(int64_t, int64_t)>& body) { pool_.for_ranges(rows_, 8, body); }
 
 void Forward::norm_rows(const float* in, const std::vector<float>& gain, float* out, int64_t size) {
   const float eps = static_cast<float>(config_.rms_norm_eps);
@@ -158,7 +156,8 @@ void Forward::attention(int index, std::span<Chunk> chunks) {
           }
         };
         each_run([&](int64_t at, const std::byte* k, const std::byte*, int64_t count) {
-          ops_.attention_scores_group(type, group, q, e, k, g * e, count, e, static_cast<float>(c.attention_scale), scores + (at - low), max_keys);
+          ops_.attention_scores_group(type, group, q, e, k, g * e, count, e, static_cast<float>(c.attention_scale), scores + (at - low),
+                                      max_keys);
         });
         for (int64_t i = 0; i < group; ++i) ops_.softmax(scores + i * max_keys, high - low);
         std::fill(out, out + group * e, 0.0f);
@@ -241,7 +240,8 @@ std::span<const float> Forward::run(const Weights& weights, std::span<Chunk> chu
   const auto trace = [&] {
     if (!trace_residual) return;
     double sum = 0;
-    for (int64_t i = 0; i < d; ++i) sum += static_cast<double>(w.x[static_cast<size_t>((rows_ - 1) * d + i)]) * w.x[static_cast<size_t>((rows_ - 1) * d + i)];
+    for (int64_t i = 0; i < d; ++i)
+      sum += static_cast<double>(w.x[static_cast<size_t>((rows_ - 1) * d + i)]) * w.x[static_cast<size_t>((rows_ - 1) * d + i)];
     residual_norms.push_back(std::sqrt(sum));
   };
   embed(chunks);

@@ -94,8 +94,8 @@ void Head::compute_exactly(const Matrix& head, std::span<Row> rows) {
     for (int64_t i = begin; i < end; ++i) {
       const Task& task = tasks[static_cast<size_t>(i)];
       const int64_t first = int64_t{task.panel} * kPanel;
-      ops_.gemm_q8(head.dtype, head.panel(first), std::min(kPanel, head.rows - first), head.cols, quantised_.data() + task.row->t * row_size, 1,
-                   exact_.data() + i * kPanel, kPanel);
+      ops_.gemm_q8(head.dtype, head.panel(first), std::min(kPanel, head.rows - first), head.cols,
+                   quantised_.data() + task.row->t * row_size, 1, exact_.data() + i * kPanel, kPanel);
     }
   });
   size_t at = 0;
@@ -124,9 +124,7 @@ void Head::best(const Weights& weights, std::span<const float> hidden, std::span
   approximate(weights, num_rows, excluded);
 
   std::vector<Row> rows(static_cast<size_t>(num_rows));
-  const auto each = [&](auto&& body) {
-    pool_.run(static_cast<int>(num_rows), [&](int t) { body(rows[static_cast<size_t>(t)]); });
-  };
+  const auto each = [&](auto&& body) { pool_.run(static_cast<int>(num_rows), [&](int t) { body(rows[static_cast<size_t>(t)]); }); };
   const auto group_max = [&](const Row& row, int64_t g) { return group_max_[static_cast<size_t>(row.t * groups + g)]; };
   const auto ask_rows = [&](Row& row, int64_t g, auto&& matters) {
     const float* approx = approx_.data() + row.t * v;
@@ -163,9 +161,8 @@ void Head::best(const Weights& weights, std::span<const float> hidden, std::span
     const double threshold = kth_largest(copy, row.k, {kImpossible, 0}, better).logit;
     for (int64_t g = 0; g < groups; ++g) {
       if (group_max(row, g) + row.margin * spread.group[static_cast<size_t>(g)] + row.slack < threshold) continue;
-      ask_rows(row, g, [&](float approx, int64_t r) {
-        return approx + row.margin * spread.row[static_cast<size_t>(r)] + row.slack >= threshold;
-      });
+      ask_rows(row, g,
+               [&](float approx, int64_t r) { return approx + row.margin * spread.row[static_cast<size_t>(r)] + row.slack >= threshold; });
     }
   });
   compute_exactly(head, rows);

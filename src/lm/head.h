@@ -21,12 +21,12 @@
 namespace attune::lm {
 
 struct HeadOptions {
-  double z = 8;        ///< standard deviations of the statistical bound
+  double z = 8;  ///< standard deviations of the statistical bound
   bool proof = false;  ///< the Cauchy-Schwarz factor instead of z
 };
 
 struct HeadCounts {
-  int64_t screened = 0;    ///< hidden states whose best tokens were found by screening
+  int64_t screened = 0;  ///< hidden states whose best tokens were found by screening
   int64_t exact_rows = 0;  ///< rows of the head computed exactly for them
 };
 
@@ -55,9 +55,9 @@ class Head {
   const kernels::Ops& ops_;
   HeadCounts counts_;
   std::vector<std::byte> quantised_;
-  std::vector<float> approx_;     // [num_rows, V]; -inf where a token is excluded
+  std::vector<float> approx_;  // [num_rows, V]; -inf where a token is excluded
   std::vector<float> group_max_;  // [num_rows, groups]
-  std::vector<float> exact_;      // [panels asked for, 16]
+  std::vector<float> exact_;  // [panels asked for, 16]
 };
 
 }  // namespace attune::lm

@@ -31,8 +31,8 @@ std::byte* KvPool::take(bool global) {
   {
     const std::lock_guard lock(mutex_);
     const int64_t used = in_use_.load(std::memory_order_relaxed);
-    check(used + bytes <= max_bytes_, ErrorCode::kResource, "[kv cache] ", (used + bytes) >> 20, " MiB needed, the limit is ", max_bytes_ >> 20,
-          " MiB (--kv-memory-mib)");
+    check(used + bytes <= max_bytes_, ErrorCode::kResource, "[kv cache] ", (used + bytes) >> 20, " MiB needed, the limit is ",
+          max_bytes_ >> 20, " MiB (--kv-memory-mib)");
     in_use_.store(used + bytes, std::memory_order_relaxed);
     if (!free_[kind].empty()) {
       std::byte* data = free_[kind].back().release();
@@ -78,7 +78,8 @@ KvCache::KvCache(std::shared_ptr<KvPool> pool, int64_t length, std::vector<KvPag
     : KvCache(std::move(pool)) {
   const int64_t pages = (length + kPagePositions - 1) / kPagePositions;
   ATTUNE_DCHECK(!pool_->has_global() || static_cast<int64_t>(global.size()) == pages);
-  ATTUNE_DCHECK(!pool_->has_local() || (static_cast<int64_t>(local.size()) == pages - first_local && pages - first_local <= pool_->num_slots()));
+  ATTUNE_DCHECK(!pool_->has_local() ||
+                (static_cast<int64_t>(local.size()) == pages - first_local && pages - first_local <= pool_->num_slots()));
   global_ = std::move(global);
   for (size_t i = 0; i < local.size(); ++i) local_slot(first_local + static_cast<int64_t>(i)) = std::move(local[i]);
   length_ = length;

@@ -74,7 +74,9 @@ class KvPage {
 
   /// Row of keys (values with `value`) of a layer at position % kPagePositions. [G * E] values of the pool's type.
   std::byte* row(int kind_index, bool value, int64_t offset) noexcept;
-  const std::byte* row(int kind_index, bool value, int64_t offset) const noexcept { return const_cast<KvPage*>(this)->row(kind_index, value, offset); }
+  const std::byte* row(int kind_index, bool value, int64_t offset) const noexcept {
+    return const_cast<KvPage*>(this)->row(kind_index, value, offset);
+  }
 
  private:
   std::shared_ptr<KvPool> pool_;
@@ -131,7 +133,7 @@ class KvCache {
  private:
   struct Staged {
     int64_t page_index;
-    KvPagePtr local;   // null if the page is already in place or there are no local layers
+    KvPagePtr local;  // null if the page is already in place or there are no local layers
     KvPagePtr global;
   };
   KvPagePtr& local_slot(int64_t page_index) noexcept { return local_[static_cast<size_t>(page_index % pool_->num_slots())]; }

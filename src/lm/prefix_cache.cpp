@@ -196,8 +196,8 @@ int64_t PrefixCache::best_cut(std::span<const std::pair<Node*, int64_t>> path, i
   return 0;
 }
 
-PrefixCache::Match PrefixCache::find(uint64_t salt, std::span<const uint64_t> keys,
-                                     std::span<const std::pair<int64_t, int64_t>> atomic, int64_t min_usable) {
+PrefixCache::Match PrefixCache::find(uint64_t salt, std::span<const uint64_t> keys, std::span<const std::pair<int64_t, int64_t>> atomic,
+                                     int64_t min_usable) {
   Match out;
   if (!enabled()) return out;
   const auto root = roots_.find(salt);

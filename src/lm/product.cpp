@@ -4,7 +4,8 @@
 
 namespace attune::lm {
 
-void quantise_rows(const kernels::Ops& ops, ThreadPool& pool, const float* x, int64_t num_rows, int64_t n, std::vector<std::byte>& quantised) {
+void quantise_rows(const kernels::Ops& ops, ThreadPool& pool, const float* x, int64_t num_rows, int64_t n,
+                   std::vector<std::byte>& quantised) {
   const int64_t row_size = kernels::q8_row_bytes(n);
   if (static_cast<int64_t>(quantised.size()) < num_rows * row_size) quantised.resize(static_cast<size_t>(num_rows * row_size));
   pool.for_ranges(num_rows, 8, [&](int64_t begin, int64_t end) {

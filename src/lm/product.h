@@ -22,7 +22,8 @@ void multiply(const kernels::Ops& ops, ThreadPool& pool, bool fast, const float*
               std::vector<std::byte>& quantised);
 
 /// x [num_rows, n] to Q8 rows.
-void quantise_rows(const kernels::Ops& ops, ThreadPool& pool, const float* x, int64_t num_rows, int64_t n, std::vector<std::byte>& quantised);
+void quantise_rows(const kernels::Ops& ops, ThreadPool& pool, const float* x, int64_t num_rows, int64_t n,
+                   std::vector<std::byte>& quantised);
 
 /// Rows of W in one piece of work: a multiple of 16.
 constexpr int64_t rows_per_piece(int64_t rows) noexcept { return rows > 16384 ? 1024 : 64; }

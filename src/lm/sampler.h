@@ -22,14 +22,14 @@ struct VocabSet {
 
 /// Defaults are Gemma's own: 1.0 / 64 / 0.95.
 struct SamplerOptions {
-  double temperature = 1.0;        ///< 0 is greedy
-  int32_t top_k = 64;              ///< 0 keeps all
-  double top_p = 0.95;             ///< 1 keeps all
-  double min_p = 0;                ///< drops tokens below min_p times the likeliest; 0 keeps all
-  double repeat_penalty = 1;       ///< divides positive and multiplies negative logits of seen tokens
-  double presence_penalty = 0;     ///< subtracted once from tokens already generated
-  double frequency_penalty = 0;    ///< subtracted once per occurrence among generated tokens
-  int32_t repeat_last_n = 64;      ///< window of repeat_penalty over prompt and output
+  double temperature = 1.0;  ///< 0 is greedy
+  int32_t top_k = 64;  ///< 0 keeps all
+  double top_p = 0.95;  ///< 1 keeps all
+  double min_p = 0;  ///< drops tokens below min_p times the likeliest; 0 keeps all
+  double repeat_penalty = 1;  ///< divides positive and multiplies negative logits of seen tokens
+  double presence_penalty = 0;  ///< subtracted once from tokens already generated
+  double frequency_penalty = 0;  ///< subtracted once per occurrence among generated tokens
+  int32_t repeat_last_n = 64;  ///< window of repeat_penalty over prompt and output
   std::unordered_map<int32_t, float> logit_bias;
 
   /// All scalar fields, for command line and server.
@@ -45,13 +45,13 @@ struct TokenLogprob {
 struct Sampled {
   int32_t id = 0;
   float logp_policy = 0;  ///< log-probability under the distribution that was drawn from (after temperature and cuts)
-  float logp_model = 0;   ///< log softmax of the logits at temperature 1 under the vocabulary subset, before penalties and bias
+  float logp_model = 0;  ///< log softmax of the logits at temperature 1 under the vocabulary subset, before penalties and bias
 };
 
 /// Tokens seen, for the penalties. One a sequence.
 struct TokenHistory {
-  std::span<const int32_t> ids; ///< prompt and output; negative ids (soft rows) are skipped
-  int64_t num_prompt = 0;     ///< the first of them are the prompt
+  std::span<const int32_t> ids;  ///< prompt and output; negative ids (soft rows) are skipped
+  int64_t num_prompt = 0;  ///< the first of them are the prompt
 };
 
 struct Candidate {

@@ -13,7 +13,8 @@ uint64_t hash_mix(uint64_t hash, uint64_t value) noexcept {
 }  // namespace
 
 const Sequence::State::SoftBlock* Sequence::State::soft_at(int64_t position) const noexcept {
-  const auto after = std::upper_bound(soft.begin(), soft.end(), position, [](int64_t p, const SoftBlock& block) { return p < block.begin; });
+  const auto after =
+      std::upper_bound(soft.begin(), soft.end(), position, [](int64_t p, const SoftBlock& block) { return p < block.begin; });
   if (after == soft.begin()) return nullptr;
   const SoftBlock& block = *std::prev(after);
   return position < block.end ? &block : nullptr;
@@ -69,7 +70,8 @@ void Sequence::append(std::span<const int32_t> ids) {
   check(valid(), ErrorCode::kFailedPrecondition, "[append] the sequence was moved");
   const ModelConfig& config = state_->model->config();
   for (const int32_t id : ids) {
-    check(id >= 0 && id < config.vocab_size, ErrorCode::kInvalidArgument, "[append] token id is ", id, ", expected 0 to ", config.vocab_size - 1);
+    check(id >= 0 && id < config.vocab_size, ErrorCode::kInvalidArgument, "[append] token id is ", id, ", expected 0 to ",
+          config.vocab_size - 1);
   }
   check(state_->length() + static_cast<int64_t>(ids.size()) <= config.context_length, ErrorCode::kResource, "[append] ",
         state_->length() + static_cast<int64_t>(ids.size()), " positions, the context holds ", config.context_length);
@@ -87,7 +89,8 @@ void Sequence::append(const Prompt& prompt) {
       continue;
     }
     const Soft& soft = std::get<Soft>(piece);
-    check(soft.n > 0 && soft.rows != nullptr, ErrorCode::kInvalidArgument, "[append] a soft piece has ", soft.n, " rows, expected at least 1");
+    check(soft.n > 0 && soft.rows != nullptr, ErrorCode::kInvalidArgument, "[append] a soft piece has ", soft.n,
+          " rows, expected at least 1");
     const int64_t begin = state_->length();
     const uint64_t shape = static_cast<uint64_t>(soft.n) * 2 + (soft.bidirectional ? 1 : 0);
     const uint64_t content = soft.hash == 0 ? 0 : std::max<uint64_t>(hash_mix(soft.hash, shape), 1);

@@ -19,10 +19,10 @@ struct LayerName {
   const char* hf;
 };
 constexpr LayerName kQ{"attn_q", "self_attn.q_proj"}, kK{"attn_k", "self_attn.k_proj"}, kV{"attn_v", "self_attn.v_proj"},
-    kO{"attn_output", "self_attn.o_proj"}, kGate{"ffn_gate", "mlp.gate_proj"}, kUp{"ffn_up", "mlp.up_proj"}, kDown{"ffn_down", "mlp.down_proj"},
-    kAttnNorm{"attn_norm", "input_layernorm"}, kQNorm{"attn_q_norm", "self_attn.q_norm"}, kKNorm{"attn_k_norm", "self_attn.k_norm"},
-    kPostAttnNorm{"post_attention_norm", "post_attention_layernorm"}, kFfnNorm{"ffn_norm", "pre_feedforward_layernorm"},
-    kPostFfnNorm{"post_ffw_norm", "post_feedforward_layernorm"};
+    kO{"attn_output", "self_attn.o_proj"}, kGate{"ffn_gate", "mlp.gate_proj"}, kUp{"ffn_up", "mlp.up_proj"},
+    kDown{"ffn_down", "mlp.down_proj"}, kAttnNorm{"attn_norm", "input_layernorm"}, kQNorm{"attn_q_norm", "self_attn.q_norm"},
+    kKNorm{"attn_k_norm", "self_attn.k_norm"}, kPostAttnNorm{"post_attention_norm", "post_attention_layernorm"},
+    kFfnNorm{"ffn_norm", "pre_feedforward_layernorm"}, kPostFfnNorm{"post_ffw_norm", "post_feedforward_layernorm"};
 
 /// HeadSpread::row of rows [begin, end) of a Q8_0 matrix as in the file; the return value is the largest scale.
 float spread_of_rows(const std::byte* rows, int64_t begin, int64_t end, int64_t cols, float* spread) {
@@ -96,7 +96,8 @@ class Weights::Binder {
  private:
   LayerWeights bind_layer(int layer) {
     const ModelConfig& c = config_;
-    const int64_t d = c.hidden_size, q = int64_t{c.num_heads} * c.head_dim, kv = int64_t{c.num_kv_heads} * c.head_dim, f = c.intermediate_size;
+    const int64_t d = c.hidden_size, q = int64_t{c.num_heads} * c.head_dim, kv = int64_t{c.num_kv_heads} * c.head_dim,
+                  f = c.intermediate_size;
     const auto name = [&](const LayerName& n) {
       return is_gguf_ ? cat("blk.", layer, ".", n.gguf, ".weight") : cat(prefix_, "layers.", layer, ".", n.hf, ".weight");
     };

@@ -109,7 +109,8 @@ lm::Request LmTextEngine::State::request(const std::shared_ptr<GenerateCall>& ca
 void LmTextEngine::generate(GenerateCall given) {
   State& s = *state_;
   const auto call = std::make_shared<GenerateCall>(std::move(given));
-  lm::Sequence first = s.engine->start({.sampler = call->sampler, .seed = call->seed, .stream = 0, .vocab = nullptr, .want_model_logprob = call->want_logprob});
+  lm::Sequence first = s.engine->start(
+      {.sampler = call->sampler, .seed = call->seed, .stream = 0, .vocab = nullptr, .want_model_logprob = call->want_logprob});
   first.append(call->prompt);
   std::vector<lm::Sequence> sequences;
   if (call->num_choices > 1) {

@@ -353,7 +353,8 @@ TEST(KvCache, BytesFollowTheFormula) {
     cache.commit();
     length += 256;
     // Whole pages, and one page more than the window on local layers.
-    const int64_t local = std::min<int64_t>(length, (config.sliding_window - 1 + kPagePositions - 1) / kPagePositions * kPagePositions + kPagePositions);
+    const int64_t local =
+        std::min<int64_t>(length, (config.sliding_window - 1 + kPagePositions - 1) / kPagePositions * kPagePositions + kPagePositions);
     EXPECT_EQ(cache.bytes(), 2 * 256 * 2 * (config.num_global_layers() * length + config.num_local_layers() * local)) << length;
   }
   EXPECT_LE(cache.bytes(), config.kv_bytes(8192, 2) * 1.03);

@@ -55,7 +55,8 @@ void check_prompt(Engine& engine, const json& reference, const std::string& what
   EXPECT_EQ(completion.ids, reference["greedy"].get<std::vector<int32_t>>()) << what;
   const std::vector<Prompt> prompts{Prompt(ids)};
   const std::vector<std::vector<int32_t>> completions{reference["completion"].get<std::vector<int32_t>>()};
-  expect_near_all(engine.score(prompts, completions)[0].logprob, reference["completion_logprobs"].get<std::vector<double>>(), 1e-4, what + " score");
+  expect_near_all(engine.score(prompts, completions)[0].logprob, reference["completion_logprobs"].get<std::vector<double>>(), 1e-4,
+                  what + " score");
   const std::vector<Prompt> first{Prompt(std::vector<int32_t>{ids[0]})};
   const std::vector<std::vector<int32_t>> rest{std::vector<int32_t>(ids.begin() + 1, ids.end())};
   EXPECT_NEAR(-engine.score(first, rest)[0].sum() / static_cast<double>(ids.size() - 1), reference["mean_nll"].get<double>(), 1e-4) << what;

@@ -40,10 +40,17 @@ struct Activation {
   int32_t sum(int64_t group) const { return load_int(block(group) + 8); }
   int32_t sum_low(int64_t group) const { return load_int(block(group) + 12); }
 };
-inline Activation activation(const void* x, int64_t n, int64_t t, int64_t from) {
-  const char* row = static_cast<const char*>(x) + t * q8_row_bytes(n);
-  return {row + from, row + n + from / 32 * static_cast<int64_t>(sizeof(Q8Block))};
-}
+/// All of a call.
+struct Activations {
+  const char* x;
+  int64_t n;
+  int64_t stride;
+  /// Row t from column `from` on.
+  Activation row(int64_t t, int64_t from) const {
+    const char* row = x + t * stride;
+    return {row + from, row + n + from / 32 * static_cast<int64_t>(sizeof(Q8Block))};
+  }
+};
 
 /// A packed panel.
 struct Packed {
@@ -104,7 +111,9 @@ struct BothPlanes {
 // And their scales.
 struct SimpleScale {  // one f16 a group
   static constexpr bool kHasMin = false, kSplit = false;
-  static F scale(const Packed& w, int64_t sub_block, int part) { return load_f16(w.at + w.layout.d + (sub_block * kPanelRows + part * kPartRows) * 2); }
+  static F scale(const Packed& w, int64_t sub_block, int part) {
+    return load_f16(w.at + w.layout.d + (sub_block * kPanelRows + part * kPartRows) * 2);
+  }
   static F min(const Packed&, int64_t, int) { return zero(); }
 };
 
@@ -253,11 +262,11 @@ inline void store_rows(float* y, F a, int64_t count) {
 
 /// y[j * ldy + r] += the products of `groups` groups, for kX activations and the first `rows` rows of a panel; `fresh`: from 0.
 template <class Format, int kX, class Weights>
-inline void add_tile(const Weights& w, const void* x, int64_t n, int64_t t, int64_t from, int64_t groups, Ahead ahead, bool fresh, float* y,
+inline void add_tile(const Weights& w, const Activations& x, int64_t t, int64_t from, int64_t groups, Ahead ahead, bool fresh, float* y,
                      int64_t ldy, int64_t rows) {
   Activation a[kX];
 #pragma GCC unroll 8
-  for (int j = 0; j < kX; ++j) a[j] = activation(x, n, t + j, from);
+  for (int j = 0; j < kX; ++j) a[j] = x.row(t + j, from);
   F sums[kParts][kX];
 #pragma GCC unroll 2
   for (int p = 0; p < kParts; ++p) {
@@ -304,13 +313,14 @@ inline void for_tiles(int64_t num_x, const Tile& tile) {
 }
 
 template <class Format>
-void few_activations(Packed w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) {
+void few_activations(Packed w, int64_t num_rows, const Activations& x, int64_t num_x, float* y, int64_t ldy) {
+  const int64_t n = x.n;
   const int64_t read = Format::kBits == 4 && w.layout.low != 0 ? w.layout.low : w.layout.bytes;
   for (int64_t r = 0; r < num_rows; r += kPanelRows, w.at += w.layout.bytes) {
     const int64_t rows = num_rows - r < kPanelRows ? num_rows - r : kPanelRows;
     for_tiles(num_x, [&](auto width, int64_t t) {
       const Ahead ahead{w.at + w.layout.bytes, t == 0 ? read / (n / 32) : 0};
-      add_tile<Format, decltype(width)::kValue>(w, x, n, t, 0, n / 32, ahead, true, y + t * ldy + r, ldy, rows);
+      add_tile<Format, decltype(width)::kValue>(w, x, t, 0, n / 32, ahead, true, y + t * ldy + r, ldy, rows);
     });
   }
 }
@@ -339,7 +349,8 @@ void expand(const Packed& w, int64_t from, int64_t groups, Expanded& out) {
 }
 
 template <class Format>
-void many_activations(Packed w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) {
+void many_activations(Packed w, int64_t num_rows, const Activations& x, int64_t num_x, float* y, int64_t ldy) {
+  const int64_t n = x.n;
   Expanded panel;
   for (int64_t r = 0; r < num_rows; r += kPanelRows, w.at += w.layout.bytes) {
     const int64_t rows = num_rows - r < kPanelRows ? num_rows - r : kPanelRows;
@@ -349,7 +360,7 @@ void many_activations(Packed w, int64_t num_rows, int64_t n, const void* x, int6
       const int64_t read = w.layout.bytes / (n / 32);
       for_tiles(num_x, [&](auto width, int64_t t) {
         const Ahead ahead{w.at + w.layout.bytes + k / 32 * read, t == 0 ? read : 0};
-        add_tile<FromExpanded<Format>, decltype(width)::kValue>(panel, x, n, t, k, count / 32, ahead, k == 0, y + t * ldy + r, ldy, rows);
+        add_tile<FromExpanded<Format>, decltype(width)::kValue>(panel, x, t, k, count / 32, ahead, k == 0, y + t * ldy + r, ldy, rows);
       });
     }
   }
@@ -358,8 +369,9 @@ void many_activations(Packed w, int64_t num_rows, int64_t n, const void* x, int6
 template <class Format>
 void gemm(const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) {
   const Packed packed{static_cast<const char*>(w), panel_layout(Format::kType, n)};
-  if (num_x < kExpandFrom) return few_activations<Format>(packed, num_rows, n, x, num_x, y, ldy);
-  many_activations<Format>(packed, num_rows, n, x, num_x, y, ldy);
+  const Activations activations{static_cast<const char*>(x), n, q8_row_bytes(n)};
+  if (num_x < kExpandFrom) return few_activations<Format>(packed, num_rows, activations, num_x, y, ldy);
+  many_activations<Format>(packed, num_rows, activations, num_x, y, ldy);
 }
 
 }  // namespace

@@ -30,7 +30,9 @@ inline I shift_left32(I a) {
   return _mm256_slli_epi32(a, kBits);
 }
 inline F to_float(I a) { return _mm256_cvtepi32_ps(a); }
-inline F bytes_to_float(const char* p) { return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))); }
+inline F bytes_to_float(const char* p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
 inline I low_nibbles(I a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
 inline I high_nibbles(I a) { return _mm256_and_si256(_mm256_srli_epi16(a, 4), _mm256_set1_epi8(15)); }
 /// a | (the bits from kFrom on, moved to kTo, masked).

@@ -27,7 +27,9 @@ inline I shift_left32(I a) {
   return _mm512_slli_epi32(a, kBits);
 }
 inline F to_float(I a) { return _mm512_cvtepi32_ps(a); }
-inline F bytes_to_float(const char* p) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))); }
+inline F bytes_to_float(const char* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
 inline I low_nibbles(I a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
 inline I high_nibbles(I a) { return _mm512_and_si512(_mm512_srli_epi16(a, 4), _mm512_set1_epi8(15)); }
 template <int kFrom, int kTo>
