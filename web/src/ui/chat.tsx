@@ -55,14 +55,22 @@ function TurnView({ turn, last }: { turn: Turn; last: boolean }) {
   );
 }
 
+const nearEnd = 48;
+
 /**
  * Keeps the newest line in view, unless the reader has scrolled up. A component of its own because it is redrawn with every piece of text,
- * and earlier turns must not be.
+ * and earlier turns must not be. The reader's place is looked at here too: text can come before the event that tells of the scrolling.
  */
 function KeepAtEnd({ log, stuck }: { log: RefObject<HTMLDivElement | null>; stuck: RefObject<boolean> }) {
   const text = turns.value.at(-1)?.text.value ?? "";
+  const height = useRef(0);
   useEffect(() => {
-    if (stuck.current) log.current?.scrollTo({ top: log.current.scrollHeight });
+    const element = log.current;
+    if (element === null) return;
+    const end = Math.min(height.current, element.scrollHeight);
+    if (end - element.scrollTop - element.clientHeight >= nearEnd) stuck.current = false;
+    if (stuck.current) element.scrollTo({ top: element.scrollHeight });
+    height.current = element.scrollHeight;
   }, [turns.value.length, text]);
   return null;
 }
@@ -131,7 +139,7 @@ export function ChatPanel() {
   const stuck = useRef(true);
   const onScroll = () => {
     const element = log.current;
-    if (element !== null) stuck.current = element.scrollHeight - element.scrollTop - element.clientHeight < 48;
+    if (element !== null) stuck.current = element.scrollHeight - element.scrollTop - element.clientHeight < nearEnd;
   };
   return (
     <section class="panel chat-panel" aria-labelledby="chat-title">
