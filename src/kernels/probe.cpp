@@ -2,6 +2,8 @@
 
 #include <fstream>
 
+#include "kernels/probe/probe_internal.h"
+
 namespace attune::kernels {
 
 std::vector<std::string> cpu_features() {
@@ -33,6 +35,18 @@ std::string cpu_model() {
     if (colon != std::string::npos) return line.substr(colon + 2);
   }
   return "unknown";
+}
+
+const ProbeOps& probe_ops(Isa isa) {
+  static constexpr ProbeOps kScalar = {scalar::probe_read, scalar::probe_dot};
+  ops_for(isa);  // throws for a level that this machine lacks
+#ifdef ATTUNE_KERNELS_X86
+  static constexpr ProbeOps kAvx2 = {avx2::probe_read, avx2::probe_dot};
+  static constexpr ProbeOps kAvx512 = {avx512::probe_read, avx512::probe_dot};
+  if (isa == Isa::kAvx512) return kAvx512;
+  if (isa == Isa::kAvx2) return kAvx2;
+#endif
+  return kScalar;
 }
 
 }  // namespace attune::kernels
