@@ -119,7 +119,11 @@ Json run_limits(const Options& options) {
   ThreadPool pool(options.engine.threads);
   BandwidthProbe probe(pool, options.probe_mib << 20);
   const double bandwidth = probe.bytes_per_second(15);
-  return {{"read_bytes_per_second", bandwidth}, {"int8_macs_per_second", int8_macs_per_second(pool, 9)}};
+  return {{"isa", kernels::isa_name(kernels::ops().isa)},
+          {"cpu", kernels::cpu_model()},
+          {"threads", pool.num_threads()},
+          {"read_bytes_per_second", bandwidth},
+          {"int8_macs_per_second", int8_macs_per_second(pool, 9)}};
 }
 
 /// Where a step's time goes, by differences of whole pieces of work: layers alone, and steps under three samplers.

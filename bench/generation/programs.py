@@ -1,0 +1,164 @@
+"""Running the programs that are compared and reading what they print. Every call is a fresh process unless it is a server."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+TIMEOUT_S = 600
+
+
+class ProgramError(RuntimeError):
+    pass
+
+
+def run(command, environment=None):
+    """Standard output of a program. A failure shows the end of what it said."""
+    try:
+        done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                              timeout=TIMEOUT_S, env=environment)
+    except FileNotFoundError:
+        raise ProgramError(f"[run] {command[0]} is not here") from None
+    except subprocess.TimeoutExpired:
+        raise ProgramError(f"[run] {Path(command[0]).name} took longer than {TIMEOUT_S} s") from None
+    if done.returncode != 0:
+        raise ProgramError(f"[run] {Path(command[0]).name} ended with code {done.returncode}: {done.stderr.strip()[-600:]}")
+    return done.stdout
+
+
+def json_lines(text):
+    """Every line of `text` that is a JSON object."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("{"):
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                pass
+    return found
+
+
+def only_object(text, what):
+    found = json_lines(text)
+    if len(found) != 1:
+        raise ProgramError(f"[{what}] expected one line of JSON, found {len(found)}: {text.strip()[-200:]}")
+    return found[0]
+
+
+def llama_bench_speed(text):
+    """Tokens a second of a run of llama-bench -o jsonl with one test."""
+    record = only_object(text, "llama-bench")
+    if "avg_ts" not in record:
+        raise ProgramError("[llama-bench] expected the field avg_ts")
+    return record["avg_ts"]
+
+
+def batched_bench_speed(text, sequences):
+    """Generated tokens a second of a run of llama-batched-bench --output-format jsonl with one size."""
+    record = only_object(text, "llama-batched-bench")
+    if record.get("pl") != sequences or "speed_tg" not in record:
+        raise ProgramError(f"[llama-batched-bench] expected speed_tg of {sequences} sequences, found {record}")
+    return record["speed_tg"]
+
+
+def first_byte_seconds(command):
+    """From the start of a process to its first byte on stdout; then it is left to end. It must print something."""
+    begin = time.perf_counter()
+    with subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        first = os.read(process.stdout.fileno(), 1)
+        seconds = time.perf_counter() - begin
+        process.stdout.read()
+    if not first or process.returncode != 0:
+        raise ProgramError(f"[first token] {Path(command[0]).name} printed nothing or ended with code {process.returncode}")
+    return seconds
+
+
+def peak_memory_mib(command):
+    """Largest resident set of a process, MiB, as the kernel counted it (mapped pages of the model file included)."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            errors.seek(0)
+            raise ProgramError(f"[memory] {Path(command[0]).name} ended with code {process.returncode}: "
+                               f"{errors.read().decode(errors='replace').strip()[-300:]}")
+    return usage.ru_maxrss / 1024
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """An HTTP server on a port of the loopback address, killed on close()."""
+
+    def __init__(self, name, command, port):
+        self.name, self.port = name, port
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 120
+        while not self._healthy():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.close()
+                raise ProgramError(f"[server] {name} did not start: {self._log_end()}")
+            time.sleep(0.1)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def _healthy(self):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+    def _log_end(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace").strip()[-400:]
+
+    def chat(self, messages, max_tokens):
+        """A streamed, greedy chat completion: {"text", "first_s", "usage"}; first_s: request sent to first text received."""
+        body = json.dumps({"messages": messages, "max_tokens": max_tokens, "temperature": 0, "stream": True,
+                           "stream_options": {"include_usage": True}})
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
+        begin = time.perf_counter()
+        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        if response.status != 200:
+            raise ProgramError(f"[server] {self.name} answered {response.status}: {response.read()[:300]!r}")
+        out = {"text": "", "first_s": None, "usage": {}}
+        for raw in response:
+            if not raw.startswith(b"data: {"):
+                continue
+            event = json.loads(raw[6:])
+            if event.get("error"):
+                raise ProgramError(f"[server] {self.name}: {event['error']}")
+            for choice in event.get("choices", []):
+                delta = choice.get("delta", {}).get("content")
+                if delta and out["first_s"] is None:
+                    out["first_s"] = time.perf_counter() - begin
+                out["text"] += delta or ""
+            out["usage"] = event.get("usage") or out["usage"]
+        connection.close()
+        if out["first_s"] is None:
+            raise ProgramError(f"[server] {self.name} sent no text")
+        return out
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()

@@ -1,0 +1,88 @@
+"""Tables of docs/benchmarks.md from a file of JSON lines."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+BEGIN, END = "<!-- {name}: begin -->", "<!-- {name}: end -->"
+
+
+def figure(value):
+    if value is None:
+        return "not run yet"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def rows_table(records, names):
+    """A line a row name; the last record of a name counts."""
+    latest = {record["row"]: record for record in records if "row" in record}
+    lines = ["| Row | Attune | llama.cpp | Unit | Ratio | Lower 90 % | Pairs (dropped) | ISA | Read GB/s |", "|---|---|---|---|---|---|---|---|---|"]
+    for name in names:
+        r = latest.get(name)
+        if r is None or r.get("ratio") is None:
+            lines.append(f"| `{name}` | not run yet | | | | | | | |")
+            continue
+        noisy = " (noisy)" if r.get("noisy") else ""
+        lines.append(f"| `{name}` | {figure(r['ours'])} | {figure(r['peer'])} | {r['unit']} | **{r['ratio']:.2f}**{noisy} | {r['lower90']:.2f} | "
+                     f"{r['pairs']} ({r['dropped']}) | {r['isa']} | {r['bandwidth_before'] / 1e9:.1f} |")
+    return "\n".join(lines)
+
+
+def profile_table(records):
+    profiles = {record["sequences"]: record for record in records if record.get("mode") == "profile"}
+    lines = ["| Sequences | Layers ms | Head and sampling ms: greedy, top-k 64, full | Step's MB (layers, head, cache) | Least ms by bytes: layers, head | "
+             "Least ms by int8: layers, head | Read GB/s | Int8 GMAC/s |", "|---|---|---|---|---|---|---|---|"]
+    if not profiles:
+        lines.append("| not run yet | | | | | | | |")
+    for sequences, r in sorted(profiles.items()):
+        head = ", ".join(f"{sampler['head_and_sampling_ms']:.1f}" for sampler in r["samplers"].values())
+        least, limits = r["least_ms"], r["limits"]
+        lines.append(f"| {sequences} | {r['layers_ms']:.1f} | {head} | {r['layer_bytes'] / 1e6:.0f}, {r['head_bytes'] / 1e6:.0f}, {r['kv_bytes'] / 1e6:.1f} | "
+                     f"{least['layers_by_bytes']:.1f}, {least['head_by_bytes']:.1f} | {least['layers_by_macs']:.1f}, {least['head_by_macs']:.1f} | "
+                     f"{limits['read_bytes_per_second'] / 1e9:.1f} | {limits['int8_macs_per_second'] / 1e9:.0f} |")
+    return "\n".join(lines)
+
+
+def replace_block(text, name, block):
+    """The text with what lies between the two marks of `name` replaced."""
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"[markdown] expected the marks '{begin}' and '{end}' once each and in order")
+    return text[:text.index(begin) + len(begin)] + "\n" + block + "\n" + text[text.index(end):]
+
+
+def machine_line(records):
+    rows = [record for record in records if "row" in record]
+    if not rows:
+        return "Not run yet."
+    r = rows[-1]
+    return f"{r['cpu']}, {r['isa']}, {r['threads']} threads; Attune {r['ours_version']}; {r['peer_version']}."
+
+
+def read_records(path):
+    """JSON lines; a bad line is named."""
+    records = []
+    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+        if line.strip():
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"[markdown] {path}, line {number}: expected JSON, found {error}") from None
+            if not isinstance(record, dict):
+                raise ValueError(f"[markdown] {path}, line {number}: expected an object")
+            records.append(record)
+    return records
+
+
+def rewrite(page, records, names):
+    """Rewrites the tables of a page, whole or not at all."""
+    page = Path(page)
+    text = page.read_text()
+    text = replace_block(text, "generation machine", machine_line(records))
+    text = replace_block(text, "generation rows", rows_table(records, names))
+    text = replace_block(text, "generation profile", profile_table(records))
+    with tempfile.NamedTemporaryFile("w", dir=page.parent, delete=False) as file:
+        file.write(text)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, page)
