@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 MAX_BANDWIDTH_CHANGE = 0.25  # of the probe before and after a pair
 MAX_OTHER_LOAD = 0.15        # cores that other processes kept busy during a pair
 MAX_STEAL = 0.15             # cores that the hypervisor took
-MIN_KEPT = 3                 # fewer kept pairs say nothing: then all count and the row is marked noisy
+MIN_KEPT = 3                 # fewer pairs that count say nothing: then there is no ratio
 
 
 @dataclass
@@ -49,12 +49,13 @@ def ratio_of(pair, smaller_is_better):
     return pair.peer / pair.ours if smaller_is_better else pair.ours / pair.peer
 
 
-def summarise(pairs, smaller_is_better):
-    """Median figures of the pairs that count. With fewer than MIN_KEPT of them all pairs count and `noisy` says so."""
+def summarise(pairs, smaller_is_better, min_kept=MIN_KEPT):
+    """Medians of the pairs that count. With fewer than min_kept of them `noisy` is true and ratio and bound are None: disturbances do not
+    hit both sides alike, so the ratio of disturbed pairs (noisy_ratio) is no measurement."""
     if not pairs:
         raise ValueError("[pairs] no pair was measured")
     kept = [pair for pair in pairs if pair.reason_to_drop() is None]
-    noisy = len(kept) < MIN_KEPT
+    noisy = len(kept) < max(1, min_kept)
     used = pairs if noisy else kept
     ratios = [ratio_of(pair, smaller_is_better) for pair in used]
     reasons = {}
@@ -65,12 +66,13 @@ def summarise(pairs, smaller_is_better):
     return {
         "ours": median([pair.ours for pair in used]),
         "peer": median([pair.peer for pair in used]),
-        "ratio": median(ratios),
-        "lower90": lower_bound_90(ratios),
-        "pairs": len(used),
+        "ratio": None if noisy else median(ratios),
+        "lower90": None if noisy else lower_bound_90(ratios),
+        "noisy": noisy,
+        "noisy_ratio": median(ratios) if noisy else None,
+        "pairs": len(kept),
         "dropped": len(pairs) - len(kept),
         "dropped_because": reasons,
-        "noisy": noisy,
         "load": median([pair.other_load for pair in used]),
         "steal": median([pair.steal for pair in used]),
         "bandwidth_before": median([pair.bandwidth_before for pair in used]),

@@ -9,8 +9,6 @@ BEGIN, END = "<!-- {name}: begin -->", "<!-- {name}: end -->"
 
 
 def figure(value):
-    if value is None:
-        return "not run yet"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
@@ -21,10 +19,10 @@ def rows_table(records, names):
     for name in names:
         r = latest.get(name)
         if r is None or r.get("ratio") is None:
-            lines.append(f"| `{name}` | not run yet | | | | | | | |")
+            why = "not run yet" if r is None else "too noisy" if r.get("noisy") else "failed"
+            lines.append(f"| `{name}` | {why} | | | | | | | |")
             continue
-        noisy = " (noisy)" if r.get("noisy") else ""
-        lines.append(f"| `{name}` | {figure(r['ours'])} | {figure(r['peer'])} | {r['unit']} | **{r['ratio']:.2f}**{noisy} | {r['lower90']:.2f} | "
+        lines.append(f"| `{name}` | {figure(r['ours'])} | {figure(r['peer'])} | {r['unit']} | **{r['ratio']:.2f}** | {r['lower90']:.2f} | "
                      f"{r['pairs']} ({r['dropped']}) | {r['isa']} | {r['bandwidth_before'] / 1e9:.1f} |")
     return "\n".join(lines)
 

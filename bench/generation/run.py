@@ -64,7 +64,7 @@ def measure_pair(row, probe, own_pids):
 
 def measure_row(row, options, probe):
     """The record of a row. Dropped pairs are replaced by further ones, up to twice the number asked for."""
-    wanted = max(3, -(-options.pairs // row.pairs_divisor)) if row.pairs_divisor > 1 else options.pairs
+    wanted = min(options.pairs, max(3, options.pairs // row.pairs_divisor))
     found = []
     row.prepare()
     try:
@@ -80,7 +80,7 @@ def measure_row(row, options, probe):
                          f"{pairs.ratio_of(pair, row.smaller_is_better):.3f}" + (f", dropped: {reason}" if reason else ""))
     finally:
         row.finish()
-    summary = pairs.summarise(found, row.smaller_is_better)
+    summary = pairs.summarise(found, row.smaller_is_better, min(wanted, pairs.MIN_KEPT))
     facts = found[-1].details
     extra = {key: facts[key] for key in facts if key.startswith(("attune serve", "llama-server"))}
     return {"row": row.name, "ours": summary.pop("ours"), "peer": summary.pop("peer"), "unit": row.unit, "ratio": summary.pop("ratio"),
