@@ -100,8 +100,8 @@ Json run_decode(lm::Engine& engine, const std::vector<int32_t>& prompt, const Op
   warm_up.predict = std::min<int64_t>(4, warm_up.predict);
   decode(engine, prompt, warm_up);
   Json out = describe_timing(decode(engine, prompt, options.work));
-  out.update(describe_cost(step_cost(engine.model(), engine.compute(), options.work.sequences, options.work.sequences,
-                                     options.work.prompt + options.work.predict / 2)));
+  out.update(describe_cost(step_cost(engine, options.work.sequences, options.work.sequences, options.work.prompt + options.work.predict / 2,
+                                     screens_head(engine, options.work.sampler))));
   return out;
 }
 
@@ -109,7 +109,7 @@ Json run_prefill(lm::Engine& engine, const std::vector<int32_t>& prompt) {
   prefill(engine, prompt);
   const Timing timing = prefill(engine, prompt);
   Json out = describe_timing(timing);
-  StepCost cost = step_cost(engine.model(), engine.compute(), timing.tokens, 1, (timing.tokens + 1) / 2);
+  StepCost cost = step_cost(engine, timing.tokens, 1, (timing.tokens + 1) / 2, true);
   cost.kv_bytes = static_cast<double>(engine.model().config().kv_bytes(timing.tokens, engine.compute() == lm::Compute::kFast ? 2 : 4));
   out.update(describe_cost(cost));
   return out;
@@ -139,7 +139,7 @@ Json run_profile(lm::Engine& engine, const std::vector<int32_t>& prompt, const O
     const double step_ms = median_ms(decode(engine, prompt, work));
     samplers[name] = {{"step_ms", step_ms}, {"head_and_sampling_ms", step_ms - layers_ms}};
   }
-  const StepCost cost = step_cost(engine.model(), engine.compute(), work.sequences, work.sequences, work.prompt + work.predict / 2);
+  const StepCost cost = step_cost(engine, work.sequences, work.sequences, work.prompt + work.predict / 2, false);
   const double bandwidth = limits["read_bytes_per_second"], macs = limits["int8_macs_per_second"];
   Json out = {{"sequences", work.sequences}, {"layers_ms", layers_ms}, {"samplers", samplers}};
   out["limits"] = limits;
@@ -167,7 +167,9 @@ Json run_model(const Options& options) {
         " needs --model and --prompt_file");
   const auto model = lm::Model::load(options.model);
   const auto prompt = first_tokens(*model, read_file(options.prompt_file, 1 << 26), options.work.prompt);
-  lm::Engine engine(model, options.engine);
+  lm::EngineOptions engine_options = options.engine;
+  engine_options.prefix_cache_mib = 0;  // the warm-up must not compute the measured prompt
+  lm::Engine engine(model, engine_options);
   Json out = {{"mode", options.mode}};
   if (options.mode == "decode") out.update(run_decode(engine, prompt, options));
   if (options.mode == "prefill") out.update(run_prefill(engine, prompt));

@@ -7,8 +7,8 @@
 
 namespace attune::bench {
 
-/// Of one forward pass over `rows` positions. Bytes: every matrix once as it lies in the file, keys and values once a row. Multiply-adds: all
-/// rows. The head counts whole; a decoder that screens it reads less.
+/// Of one forward pass over `rows` positions. Bytes: every matrix once as it is packed, keys and values once a row; of a screened head the
+/// high plane, which is half of it (the few rows then computed exactly are not counted). Multiply-adds: all rows.
 struct StepCost {
   double layer_bytes = 0;
   double head_bytes = 0;
@@ -21,7 +21,10 @@ struct StepCost {
   double macs() const noexcept { return layer_macs + head_macs + attention_macs; }
 };
 
+/// Whether the engine finds this sampler's tokens by screening (lm/head.h).
+bool screens_head(const lm::Engine& engine, const lm::SamplerOptions& sampler);
+
 /// `rows` positions, each seeing `length` positions; `head_rows` of them need logits.
-StepCost step_cost(const lm::Model& model, lm::Compute compute, int64_t rows, int64_t head_rows, int64_t length);
+StepCost step_cost(const lm::Engine& engine, int64_t rows, int64_t head_rows, int64_t length, bool screened);
 
 }  // namespace attune::bench

@@ -1,0 +1,219 @@
+"""Unit tests of bench/generation: nothing is measured here."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench/generation"))
+sys.dont_write_bytecode = True
+import compare_greedy
+import machine
+import pairs
+import programs
+import report
+import rows
+import run
+
+
+def pair(ours=2.0, peer=1.0, before=1e10, after=1e10, load=0.0, steal=0.0):
+    return pairs.Pair(ours, peer, before, after, load, steal)
+
+
+class Statistics(unittest.TestCase):
+    def test_median(self):
+        self.assertEqual(pairs.median([3, 1, 2]), 2)
+        self.assertEqual(pairs.median([4, 1, 2, 3]), 2.5)
+
+    def test_reasons_to_drop(self):
+        self.assertIsNone(pair(after=1.24e10).reason_to_drop())
+        self.assertEqual(pair(after=1.26e10).reason_to_drop(), "bandwidth moved")
+        self.assertEqual(pair(before=1.26e10).reason_to_drop(), "bandwidth moved")
+        self.assertEqual(pair(before=0).reason_to_drop(), "bandwidth moved")
+        self.assertEqual(pair(load=0.2).reason_to_drop(), "other processes")
+        self.assertEqual(pair(steal=0.2).reason_to_drop(), "steal")
+
+    def test_direction_of_the_ratio(self):
+        self.assertEqual(pairs.ratio_of(pair(2, 1), smaller_is_better=False), 2)
+        self.assertEqual(pairs.ratio_of(pair(2, 1), smaller_is_better=True), 0.5)
+
+    def test_dropped_pairs_do_not_count(self):
+        found = [pair(2), pair(2), pair(3), pair(100, load=1), pair(100, steal=1)]
+        summary = pairs.summarise(found, False)
+        self.assertEqual((summary["ratio"], summary["ours"], summary["pairs"], summary["dropped"]), (2, 2, 3, 2))
+        self.assertEqual(summary["dropped_because"], {"other processes": 1, "steal": 1})
+        self.assertFalse(summary["noisy"])
+
+    def test_a_disturbed_row_has_no_ratio(self):
+        summary = pairs.summarise([pair(2), pair(2), pair(9, load=1)], False)
+        self.assertTrue(summary["noisy"])
+        self.assertIsNone(summary["ratio"])
+        self.assertIsNone(summary["lower90"])
+        self.assertEqual(summary["noisy_ratio"], 2)
+        self.assertEqual(pairs.summarise([pair(2)], False, min_kept=1)["ratio"], 2)
+        with self.assertRaises(ValueError):
+            pairs.summarise([], False)
+
+    def test_ratio_is_the_median_of_ratios(self):  # not the ratio of medians (2 / 3)
+        found = [pair(1, 1), pair(2, 8), pair(9, 3)]
+        self.assertEqual(pairs.summarise(found, False)["ratio"], 1)
+
+    def test_bootstrap_bound(self):
+        self.assertEqual(pairs.lower_bound_90([1.5] * 15), 1.5)
+        ratios = [1 + 0.01 * i for i in range(15)]
+        bound = pairs.lower_bound_90(ratios)
+        self.assertEqual(bound, pairs.lower_bound_90(ratios))  # fixed seed
+        # Order statistics: P(median <= 4th of 15) = P(Binomial(15, 4/15) >= 8) = 3 %, 5th: 9 %. So the 5 % quantile is the 5th value.
+        self.assertAlmostEqual(bound, 1.04, delta=0.0101)
+
+    def test_bootstrap_covers_the_median_at_its_rate(self):
+        import random
+        generator = random.Random(5)
+        below = sum(pairs.lower_bound_90([generator.gauss(1, 0.1) for _ in range(15)], draws=200) <= 1 for _ in range(300))
+        self.assertGreater(below, 270)  # 95 % of 300 expected, 270 is 4 standard deviations below
+        self.assertLess(below, 300)
+
+
+class Machine(unittest.TestCase):
+    def test_stat(self):
+        busy, steal = machine.parse_stat("cpu  100 200 300 4000 50 6 7 80 9 10\ncpu0 1\n")
+        self.assertAlmostEqual(busy, 613 / machine.TICKS)
+        self.assertAlmostEqual(steal, 80 / machine.TICKS)
+        for bad in ("", "intr 1 2 3", "cpu  1 2 3"):
+            with self.assertRaises((ValueError, IndexError)):
+                machine.parse_stat(bad)
+
+    def test_process_time_with_a_hostile_name(self):
+        line = "12 (a) b (c) S " + " ".join(str(i) for i in range(1, 40))
+        self.assertAlmostEqual(machine.parse_process_time(line), (11 + 12 + 13 + 14) / machine.TICKS)
+
+    def test_own_work_is_not_load_by_others(self):
+        load = machine.Load().start()
+        subprocess.run([sys.executable, "-c", "import time\nt = time.process_time()\nwhile time.process_time() - t < 0.6: pass"], check=True)
+        load.begin = (*load.begin[:2], load.begin[2], load.begin[3])
+        busy, _, own, now = (after - before for after, before in zip(load._read(), load.begin))
+        self.assertGreaterEqual(own, 0.6)
+        self.assertGreaterEqual(busy, own - 0.1)
+
+
+class Readers(unittest.TestCase):
+    def test_llama_bench(self):
+        self.assertEqual(programs.llama_bench_speed('{"avg_ts": 52.5, "n_gen": 128}\n'), 52.5)
+        for bad in ("", "error: no model\n", '{"n_gen": 1}\n', '{"avg_ts": 1}\n{"avg_ts": 2}\n', "{broken\n"):
+            with self.assertRaises(programs.ProgramError):
+                programs.llama_bench_speed(bad)
+
+    def test_batched_bench(self):
+        self.assertEqual(programs.batched_bench_speed('noise\n{"pl": 8, "speed_tg": 99.5}\n', 8), 99.5)
+        for bad in ("", '{"pl": 4, "speed_tg": 99.5}\n', '{"pl": 8}\n'):
+            with self.assertRaises(programs.ProgramError):
+                programs.batched_bench_speed(bad, 8)
+
+    def test_programs_that_fail_are_named(self):
+        with self.assertRaisesRegex(programs.ProgramError, "not here"):
+            programs.run(["/nonexistent/program"])
+        with self.assertRaisesRegex(programs.ProgramError, "code 3: why"):
+            programs.run([sys.executable, "-c", "import sys; sys.stderr.write('why'); sys.exit(3)"])
+        with self.assertRaises(programs.ProgramError):
+            programs.first_byte_seconds([sys.executable, "-c", "pass"])
+        with self.assertRaisesRegex(programs.ProgramError, "code 4"):
+            programs.peak_memory_mib([sys.executable, "-c", "import sys; sys.exit(4)"])
+
+    def test_first_byte_comes_before_the_end(self):
+        seconds = programs.first_byte_seconds([sys.executable, "-c", "import time; print('x', flush=True); time.sleep(1.5)"])
+        self.assertLess(seconds, 1.5)
+
+    def test_peak_memory_counts_what_was_touched(self):
+        code = "x = b'x' * (%d << 20)"
+        smaller, larger = (programs.peak_memory_mib([sys.executable, "-c", code % size]) for size in (100, 200))
+        self.assertAlmostEqual(larger - smaller, 100, delta=10)
+
+
+class Report(unittest.TestCase):
+    RECORD = {"row": "decode 8", "ours": 280.04, "peer": 99.0, "unit": "tokens/s", "ratio": 2.828, "lower90": 2.7, "pairs": 15, "dropped": 2,
+              "isa": "avx2", "threads": 2, "bandwidth_before": 1.6e10, "cpu": "C", "ours_version": "abc", "peer_version": "llama 1"}
+    PAGE = "".join(f"{report.BEGIN.format(name=n)}\nold\n{report.END.format(name=n)}\n" for n in
+                   ("generation machine", "generation rows", "generation profile"))
+
+    def test_table_takes_the_last_record_and_names_what_is_missing(self):
+        table = report.rows_table([{**self.RECORD, "ratio": 1.0}, self.RECORD, {**self.RECORD, "row": "memory", "ratio": None, "noisy": True}],
+                                  ["decode 8", "decode 32", "memory"])
+        self.assertIn("| `decode 8` | 280.0 | 99.0 | tokens/s | **2.83** | 2.70 | 15 (2) | avx2 | 16.0 |", table)
+        self.assertIn("| `decode 32` | not run yet |", table)
+        self.assertIn("| `memory` | too noisy |", table)
+
+    def test_rewrite_is_idempotent_and_keeps_the_rest(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder) / "page.md"
+            page.write_text("before\n" + self.PAGE + "after\n")
+            report.rewrite(page, [self.RECORD], ["decode 8"])
+            once = page.read_text()
+            report.rewrite(page, [self.RECORD], ["decode 8"])
+            self.assertEqual(page.read_text(), once)
+            self.assertTrue(once.startswith("before\n") and once.endswith("after\n"))
+            self.assertNotIn("old", once)
+            self.assertEqual(os.listdir(folder), ["page.md"])
+
+    def test_bad_pages_and_files_are_named(self):
+        for text in ("", self.PAGE + self.PAGE, report.END.format(name="generation rows") + report.BEGIN.format(name="generation rows")):
+            with self.assertRaisesRegex(ValueError, "expected the marks"):
+                report.replace_block(text, "generation rows", "x")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "f.jsonl"
+            for bad in ("{\n", "{}\n[1]\n"):
+                file.write_text(bad)
+                with self.assertRaisesRegex(ValueError, "line [12]"):
+                    report.read_records(file)
+
+    def test_the_page_of_this_project_has_the_marks(self):
+        text = (ROOT / "docs/benchmarks.md").read_text()
+        for name in ("generation machine", "generation rows", "generation profile"):
+            report.replace_block(text, name, "x")
+        for name in rows.ROW_NAMES:
+            self.assertIn(f"`{name}`", text)
+
+
+class Comparison(unittest.TestCase):
+    def test_equal_near_tie_and_different(self):
+        self.assertEqual(compare_greedy.compare([1, 2, 3], [1, 2, 3], []), ("equal", 3, None))
+        top = [[{"id": 1, "logprob": -0.1}], [{"id": 2, "logprob": -1.0}, {"id": 9, "logprob": -1.03}]]
+        verdict, at, gap = compare_greedy.compare([1, 9], [1, 2], top)
+        self.assertEqual((verdict, at), ("near tie", 1))
+        self.assertAlmostEqual(gap, 0.03)
+        top[1][1]["logprob"] = -2.0
+        self.assertEqual(compare_greedy.compare([1, 9], [1, 2], top)[0], "different")
+        self.assertEqual(compare_greedy.compare([1, 7], [1, 2], top)[0], "different")  # not even among the likeliest
+        self.assertEqual(compare_greedy.compare([1], [1, 2], top)[0], "different")     # shorter
+
+
+class CommandLine(unittest.TestCase):
+    def test_defaults_and_refusals(self):
+        self.assertEqual(run.parse_arguments(["--json"]).pairs, 15)
+        self.assertEqual(run.parse_arguments(["--quick", "--json"]).pairs, 3)
+        self.assertEqual(run.parse_arguments(["--quick", "--pairs", "7"]).pairs, 7)
+        for bad in (["--pairs", "0"], ["--threads", "0"], ["--rows", "nothing"], ["--pairs", "x"], ["--unknown"]):
+            with self.assertRaises(SystemExit), open(os.devnull, "w") as silent:
+                stderr, sys.stderr = sys.stderr, silent
+                try:
+                    run.parse_arguments(bad)
+                finally:
+                    sys.stderr = stderr
+
+    def test_missing_programs_are_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with self.assertRaisesRegex(programs.ProgramError, "attune; scripts/bench.sh builds it"):
+                rows.Context(folder, folder, "model.gguf", 2)
+
+    def test_other_benchmarks_are_not_there_yet(self):
+        for name, code in (("people", 2), ("training", 2), ("nonsense", 2), ("--help", 0)):
+            done = subprocess.run(["bash", str(ROOT / "scripts/bench.sh"), name], capture_output=True, text=True)
+            self.assertEqual(done.returncode, code, done.stderr)
+        done = subprocess.run(["bash", str(ROOT / "scripts/bench.sh"), "serve"], capture_output=True, text=True)
+        self.assertIn("not available yet", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
