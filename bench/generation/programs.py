@@ -99,10 +99,11 @@ def free_port():
 class Server:
     """An HTTP server on a port of the loopback address, killed on close()."""
 
-    def __init__(self, name, command, port):
+    def __init__(self, name, command, port, environment=None):
         self.name, self.port = name, port
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                        env=environment)
         deadline = time.monotonic() + 120
         while not self._healthy():
             if self.process.poll() is not None or time.monotonic() > deadline:

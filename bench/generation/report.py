@@ -73,14 +73,18 @@ def read_records(path):
     return records
 
 
+def write_whole(path, text):
+    """Replaces a file: readers see the old text or the new one."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.write(text)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
 def rewrite(page, records, names):
     """Rewrites the tables of a page, whole or not at all."""
-    page = Path(page)
-    text = page.read_text()
+    text = Path(page).read_text()
     text = replace_block(text, "generation machine", machine_line(records))
     text = replace_block(text, "generation rows", rows_table(records, names))
     text = replace_block(text, "generation profile", profile_table(records))
-    with tempfile.NamedTemporaryFile("w", dir=page.parent, delete=False) as file:
-        file.write(text)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, page)
+    write_whole(Path(page), text)

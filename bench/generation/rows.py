@@ -1,5 +1,6 @@
 """The rows of the generation benchmark: what is measured on either side, and the peer's flags (docs/benchmarks.md says how they were chosen)."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import programs
 PEER_FLAGS = {  # best of those tried; threads and sizes are added per row
     "llama-bench": [],
     "llama-batched-bench": [],
-    "llama-server": ["-fit", "off"],
+    "llama-server": ["-fit", "off", "--swa-full"],
     "first token": ["--no-warmup", "-fit", "off", "-c", "512", "--no-repack"],
     "memory": ["--no-warmup", "-fit", "off", "-c", "8192", "--no-repack", "-b", "64", "-ub", "64"],
 }
@@ -125,6 +126,8 @@ class ChatTurn(Row):
     name = "chat turn 2"
     unit = "s"
     smaller_is_better = True
+    servers = ()
+    store = None
     QUESTION = "Thank you. What did the man say about the neighbours, and why did he ask all of them?"
 
     def prepare(self):
@@ -133,10 +136,11 @@ class ChatTurn(Row):
         self.story = c.text_of(2000)
         ports = [programs.free_port(), programs.free_port()]
         self.store = tempfile.TemporaryDirectory()
-        self.servers = [programs.Server("attune serve", [c.attune, "serve", "-m", c.model, "-t", c.threads, "--port", ports[0], "--recommender",
-                                                         f"{self.store.name}/none", "--store", f"{self.store.name}/bench.db"], ports[0])]
+        home = {**os.environ, "ATTUNE_HOME": self.store.name}  # no recommender, and no events in the user's store
+        self.servers = [programs.Server("attune serve", [c.attune, "serve", "-m", c.model.resolve(), "-t", c.threads, "--port", ports[0]], ports[0],
+                                        home)]
         self.servers.append(programs.Server("llama-server", [c.peer("llama-server"), "-m", c.model, "-t", c.threads, "--port", ports[1], "-c", 4096,
-                                                             "-np", 1, "--chat-template", "gemma", *PEER_FLAGS["llama-server"]], ports[1]))
+                                                             "-np", 1, "--no-jinja", "--chat-template", "gemma", *PEER_FLAGS["llama-server"]], ports[1]))
 
     def own_pids(self):
         return [server.pid for server in self.servers]
@@ -147,6 +151,9 @@ class ChatTurn(Row):
         first = server.chat(messages, 8)
         messages += [{"role": "assistant", "content": first["text"].strip() or "..."}, {"role": "user", "content": self.QUESTION}]
         second = server.chat(messages, 4)
+        tokens = [answer["usage"].get("prompt_tokens", 0) for answer in (first, second)]
+        if not 1900 <= tokens[0] < tokens[1] <= 2300:
+            raise programs.ProgramError(f"[chat turn 2] expected about 2,000 prompt tokens and then a few more, {server.name} counted {tokens}")
         self.facts[f"{server.name} usage"] = second["usage"]
         self.facts[f"{server.name} turn 1 s"] = first["first_s"]
         return second["first_s"]
@@ -158,9 +165,11 @@ class ChatTurn(Row):
         return self.turn(self.servers[1])
 
     def finish(self):
-        for server in getattr(self, "servers", []):
+        for server in self.servers:
             server.close()
-        self.store.cleanup()
+        self.servers = ()
+        if self.store:
+            self.store.cleanup()
 
 
 class FirstToken(Row):
