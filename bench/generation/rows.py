@@ -11,7 +11,7 @@ PEER_FLAGS = {  # best of those tried; threads and sizes are added per row
     "llama-batched-bench": [],
     "llama-server": ["-fit", "off", "--swa-full"],
     "first token": ["--no-warmup", "-fit", "off", "-c", "512", "--no-repack"],
-    "memory": ["--no-warmup", "-fit", "off", "-c", "8192", "--no-repack", "-b", "64", "-ub", "64"],
+    "memory": ["--no-warmup", "-fit", "off", "-c", "8192", "--no-repack", "-b", "32", "-ub", "32"],
 }
 GEMMA_SAMPLER = ["--temperature", "1", "--top-k", "64", "--top-p", "0.95"]
 GREEDY = ["--temperature", "0"]

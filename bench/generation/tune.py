@@ -17,12 +17,12 @@ import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 # Row that the flags are tried on, key of PEER_FLAGS, variants.
-COMMON = [[], ["-fa", "on"], ["-fa", "off"], ["-lm", "none"], ["-ub", "128"], ["-ub", "256"], ["-t", "1"], ["--poll", "100"]]
+COMMON = [[], ["-fa", "on"], ["-fa", "off"], ["-lm", "none"], ["-ub", "128"], ["-ub", "256"], ["--poll", "100"]]
 START = ["--no-warmup"]
 TRIALS = [
     ("decode 1 greedy", "llama-bench", COMMON),
-    ("decode 8", "llama-batched-bench", [*COMMON, ["-kvu"], ["-nr"]]),
-    ("decode 32", "llama-batched-bench", [*COMMON, ["-kvu"], ["-nr"]]),
+    ("decode 8", "llama-batched-bench", [*COMMON, ["-t", "1"], ["-kvu"], ["-nr"]]),
+    ("decode 32", "llama-batched-bench", [*COMMON, ["-t", "1"], ["-kvu"], ["-nr"]]),
     ("prefill 512", "llama-bench", COMMON),
     ("chat turn 2", "llama-server", [["-fit", "off"], ["-fit", "off", "--swa-full"], ["-fit", "off", "-fa", "on"], ["-fit", "off", "-ub", "128"]]),
     ("first token", "first token", [[], START, [*START, "-fit", "off"], [*START, "-fit", "off", "-c", "512"], [*START, "-fit", "off", "-c", "512", "--no-repack"],
