@@ -75,6 +75,7 @@ Timing prefill(lm::Engine& engine, const std::vector<int32_t>& prompt) {
   engine.generate(std::move(sequence), 1, {});
   Timing out;
   out.seconds = clock.lap();
+  check(engine.stats().prefix_hits == 0, ErrorCode::kInternal, "[bench] a part of the prompt was not computed but remembered");
   out.tokens = out.rows = static_cast<int64_t>(prompt.size());
   out.steps = engine.stats().steps - steps_before;
   return out;
