@@ -34,6 +34,8 @@ void EngineOptions::describe(OptionList& list) {
   list.add("max_step_ms", max_step_ms, "Longest step while answers are being written, by taking fewer rows of prompts; 0: no limit.")
       .range(0, 60'000)
       .unit("ms");
+  list.add("speculate", speculate, "Tokens guessed a step from earlier text when few sequences decode; never changes output; 0 for none.")
+      .range(0, 64);
   list.add("rewind_margin", rewind_margin, "Positions beyond the sliding window that are kept for rewinding.").range(0, 65536);
 }
 
@@ -66,9 +68,9 @@ Engine::State::State(std::shared_ptr<const Model> m, const EngineOptions& o)
 Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options) {
   check(model != nullptr, ErrorCode::kInvalidArgument, "[engine] no model");
   check(options.max_chunk >= 1 && options.max_sequences >= 1 && options.queue_limit >= 1 && options.rewind_margin >= 0 &&
-            options.prefix_cache_mib >= 0 && options.max_step_ms >= 0,
+            options.prefix_cache_mib >= 0 && options.max_step_ms >= 0 && options.speculate >= 0,
         ErrorCode::kInvalidArgument,
-        "[engine] chunk, sequences and queue must be at least 1; rewind margin, prefix cache and step time at least 0");
+        "[engine] chunk, sequences and queue must be at least 1; rewind margin, prefix cache, step time and speculation at least 0");
   state_ = std::make_unique<State>(std::move(model), options);
 }
 
@@ -192,12 +194,17 @@ StepReport Engine::step() {
   for (const auto& p : planned) {
     chunks.push_back(p.chunk);
     report.rows += static_cast<int>(p.chunk.num_rows);
-    decoding += p.job->decodes() ? 1 : 0;
+    decoding += p.job->decodes() ? static_cast<int>(p.chunk.num_rows) : 0;
   }
   try {
     const auto hidden = s.forward.run(*s.model->weights(), chunks);
-    for (auto& p : planned) s.remember(*p.job, false);
+    for (auto& p : planned) {
+      if (p.job->draft.empty()) s.remember(*p.job, false);
+    }
     s.deliver(planned, hidden, report);
+    for (auto& p : planned) {  // the rest of a draft is gone now
+      if (p.job->done && !p.job->draft.empty()) s.remember(*p.job, false);
+    }
   } catch (const std::exception& failure) {  // out of memory for the workspace: all work of this step fails with its reason
     const Error error(ErrorCode::kInternal, cat("[step] ", failure.what()));
     for (auto& p : planned) {

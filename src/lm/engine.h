@@ -45,6 +45,7 @@ struct EngineOptions {
   int32_t head_audit_every = 1000;  ///< screened steps between audits against the full head
   int64_t prefix_cache_mib = 1024;  ///< part of it that finished work may keep for later prompts; 0 keeps nothing
   int32_t max_step_ms = 150;        ///< longest step for sequences that are decoding, by choice of prompt rows beside them; 0: no limit
+  int32_t speculate = 8;            ///< tokens guessed a step from earlier text, over all sequences (lm/speculation.h); 0: none
   int32_t rewind_margin = 64;       ///< positions beyond the window a local layer keeps, so that rewind(r) works for r up to this
 
   void describe(OptionList& list);
@@ -164,6 +165,8 @@ struct EngineStats {
   int64_t prefix_evictions = 0;  ///< pages
   int64_t prefix_bytes = 0;  ///< of remembered pages, shared with live work or not; part of kv_bytes
   int64_t prefix_bytes_max = 0;
+  int64_t guessed_tokens = 0;  ///< computed ahead by speculation
+  int64_t guessed_right = 0;  ///< of them, those that were kept
   double busy_seconds = 0;
 };
 

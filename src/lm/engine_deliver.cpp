@@ -1,6 +1,7 @@
 // What a step's hidden states become: hidden rows, scores, logits, or the next token of a generation.
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "lm/engine_internal.h"
 
@@ -21,6 +22,13 @@ struct Engine::State::Output {
   Planned* owner;
   int64_t position;
   const float* hidden;
+};
+
+/// What one row of logits gives its job.
+struct Engine::State::Outcome {
+  Sampled sampled;
+  float score = 0;
+  std::optional<Error> error;
 };
 
 void Engine::State::deliver(std::vector<Planned>& planned, std::span<const float> hidden, StepReport& report) {
@@ -67,14 +75,15 @@ void Engine::State::deliver_best(std::span<const Output> outputs, StepReport& re
   head.best(*model->weights(), hidden, k, model->forbidden_ids(), {options.head_z, options.exact_head}, best);
   if (options.head_audit_every > 0 && ++screened_steps % options.head_audit_every == 0) audit(hidden, k);
   for (size_t i = 0; i < outputs.size(); ++i) {
-    Job& job = *outputs[i].owner->job;
-    if (!job.done) continue;
-    Sequence::State& s = job.sequence();
+    if (!is_awaited(outputs[i])) continue;
+    Outcome outcome;
+    Sequence::State& s = outputs[i].owner->job->sequence();
     try {
-      accept_token(job, sample_best(std::move(best[i]), s.options.sampler, s.rng.uniform()), report);
+      outcome.sampled = sample_best(std::move(best[i]), s.options.sampler, s.rng.uniform());
     } catch (const Error& error) {
-      finish(job, Finish::kError, &error);
+      outcome.error = error;
     }
+    accept(outputs[i], outcome, report);
   }
 }
 
@@ -98,60 +107,111 @@ void Engine::State::deliver_logits(std::span<const Output> outputs, StepReport& 
   const auto count = static_cast<int64_t>(outputs.size());
   logits.resize(std::max(logits.size(), static_cast<size_t>(count * v)));
   head.logits(*model->weights(), gather(outputs), count, logits.data());
-  std::vector<Sampled> sampled(outputs.size());
-  std::vector<float> scores(outputs.size());
-  std::vector<std::optional<Error>> errors(outputs.size());
-  pool.run(static_cast<int>(count), [&](int index) {
-    const auto i = static_cast<size_t>(index);
-    Job& job = *outputs[i].owner->job;
-    Sequence::State& s = job.sequence();
-    const std::span<float> row(logits.data() + index * v, static_cast<size_t>(v));
-    const VocabSet* vocab = s.options.vocab.get();
-    try {
-      if (job.kind == Job::Kind::kScore) {
-        scores[i] = static_cast<float>(log_probability(row, s.ids[static_cast<size_t>(outputs[i].position + 1)], vocab));
-      } else if (job.kind == Job::Kind::kGenerate) {
-        forbid(row, model->forbidden_ids());
-        sampled[i] = sample(row, s.options.sampler, {s.ids, job.num_prompt}, vocab, s.rng.uniform(), &job.top, job.request.num_top,
-                            s.options.want_model_logprob);
-      } else {
-        job.output.assign(row.begin(), row.end());
-      }
-    } catch (const Error& error) {
-      errors[i] = error;
-    }
-  });
+  const auto follows_guess = [&](size_t i) {
+    return i > 0 && i < outputs.size() && outputs[i].owner == outputs[i - 1].owner && !outputs[i].owner->job->draft.empty();
+  };
+  // Rows are sampled at once, except that a row behind a guess waits until the guess is known to be right.
+  std::vector<size_t> now;
   for (size_t i = 0; i < outputs.size(); ++i) {
-    Job& job = *outputs[i].owner->job;
-    if (!job.done) continue;
-    if (errors[i]) {
-      finish(job, Finish::kError, &*errors[i]);
-    } else if (job.kind == Job::Kind::kScore) {
-      job.output.push_back(scores[i]);
-    } else if (job.kind == Job::Kind::kGenerate) {
-      accept_token(job, sampled[i], report);
+    if (!follows_guess(i)) now.push_back(i);
+  }
+  while (!now.empty()) {
+    std::vector<Outcome> outcomes(now.size());
+    pool.run(static_cast<int>(now.size()), [&](int index) {
+      const size_t i = now[static_cast<size_t>(index)];
+      outcomes[static_cast<size_t>(index)] =
+          read_logits(outputs[i], std::span(logits).subspan(i * static_cast<size_t>(v), static_cast<size_t>(v)));
+    });
+    std::vector<size_t> next;
+    for (size_t n = 0; n < now.size(); ++n) {
+      accept(outputs[now[n]], outcomes[n], report);
+      if (follows_guess(now[n] + 1)) next.push_back(now[n] + 1);
     }
+    now = std::move(next);
   }
 }
 
-void Engine::State::accept_token(Job& job, const Sampled& sampled, StepReport& report) {
+Engine::State::Outcome Engine::State::read_logits(const Output& output, std::span<float> row) {
+  Outcome out;
+  Job& job = *output.owner->job;
+  if (!is_awaited(output)) return out;
+  Sequence::State& s = job.sequence();
+  const VocabSet* vocab = s.options.vocab.get();
+  try {
+    if (job.kind == Job::Kind::kScore) {
+      out.score = static_cast<float>(log_probability(row, s.ids[static_cast<size_t>(output.position + 1)], vocab));
+    } else if (job.kind == Job::Kind::kGenerate) {
+      forbid(row, model->forbidden_ids());
+      out.sampled = sample(row, s.options.sampler, {s.ids, job.num_prompt}, vocab, s.rng.uniform(), &job.top, job.request.num_top,
+                           s.options.want_model_logprob);
+    } else {
+      job.output.assign(row.begin(), row.end());
+    }
+  } catch (const Error& error) {
+    out.error = error;
+  }
+  return out;
+}
+
+void Engine::State::accept(const Output& output, const Outcome& outcome, StepReport& report) {
+  Job& job = *output.owner->job;
+  if (!is_awaited(output)) return;
+  if (outcome.error) {
+    job.sequence().cache.rewind(output.position + 1);
+    finish(job, Finish::kError, &*outcome.error);
+  } else if (job.kind == Job::Kind::kScore) {
+    job.output.push_back(outcome.score);
+  } else if (job.kind == Job::Kind::kGenerate) {
+    accept_token(job, outcome.sampled, output.position, report);
+  }
+}
+
+/// False if the job is done, or the row lies behind a wrong guess.
+bool Engine::State::is_awaited(const Output& output) const noexcept {
+  Job& job = *output.owner->job;
+  return job.done && output.position < job.sequence().cache.length();
+}
+
+/// The token after `position` is known. Guesses behind it stay only if it was guessed itself and the generation goes on.
+void Engine::State::accept_token(Job& job, const Sampled& sampled, int64_t position, StepReport& report) {
   ++report.decoding;
   Sequence::State& s = job.sequence();
   s.ids.push_back(sampled.id);
+  const bool guessed = job.guessed(position + 1, sampled.id);
+  const int64_t length = s.cache.length();
+  std::optional<Error> error;
+  Finish reason = Finish::kError;
+  try {
+    reason = report_token(job, sampled);
+  } catch (const std::exception& failure) {
+    error = Error(ErrorCode::kInternal, cat("[generate] the caller's callback failed: ", failure.what()));
+  }
+  if (!guessed || reason != Finish::kNone) s.cache.rewind(position + 1);  // the ring holds more than the longest draft
+  if (!job.draft.empty() && (s.cache.length() < length || length == position + 1)) count_guesses(job, position - job.draft_begin);
+  if (reason != Finish::kNone) finish(job, reason, error ? &*error : nullptr);
+}
+
+/// Tells the caller; kNone: the generation goes on.
+Finish Engine::State::report_token(Job& job, const Sampled& sampled) {
+  const Sequence::State& s = job.sequence();
   const auto& stops = job.request.stop_ids;
   const bool is_stop = std::find(stops.begin(), stops.end(), sampled.id) != stops.end();
   bool wants_more = true;
   if (job.request.on_token && (!is_stop || job.request.report_stop_id)) {
-    try {
-      wants_more = job.request.on_token({sampled.id, sampled.logp_policy, sampled.logp_model, job.top});
-    } catch (const std::exception& failure) {
-      const Error error(ErrorCode::kInternal, cat("[generate] the caller's callback failed: ", failure.what()));
-      return finish(job, Finish::kError, &error);
-    }
+    wants_more = job.request.on_token({sampled.id, sampled.logp_policy, sampled.logp_model, job.top});
   }
-  if (is_stop || !wants_more) return finish(job, Finish::kStop, nullptr);
-  if (s.length() - job.num_prompt >= job.request.max_new) return finish(job, Finish::kLength, nullptr);
-  if (s.length() >= model->config().context_length) return finish(job, Finish::kContext, nullptr);
+  if (is_stop || !wants_more) return Finish::kStop;
+  if (s.length() - job.num_prompt >= job.request.max_new) return Finish::kLength;
+  if (s.length() >= model->config().context_length) return Finish::kContext;
+  return Finish::kNone;
+}
+
+void Engine::State::count_guesses(Job& job, int64_t accepted) {
+  const auto proposed = static_cast<int64_t>(job.draft.size()) - 1;
+  job.lookup.observe(proposed, accepted);
+  const std::lock_guard lock(queue_mutex);
+  stats.guessed_tokens += proposed;
+  stats.guessed_right += accepted;
 }
 
 }  // namespace attune::lm

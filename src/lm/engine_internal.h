@@ -12,6 +12,7 @@
 #include "lm/head.h"
 #include "lm/prefix_cache.h"
 #include "lm/sequence_internal.h"
+#include "lm/speculation.h"
 #include "lm/step_budget.h"
 
 namespace attune::lm {
@@ -43,12 +44,22 @@ struct Job {
   std::set<int64_t> snapshots;         // positions where a chunk ends and the prefix is remembered
   int64_t next_snapshot = 0;           // from here on the next chunk's end is remembered
 
+  // Speculation (kGenerate).
+  PromptLookup lookup;
+  std::vector<int32_t> draft;          // rows of this step: the pending token and the guesses behind it; empty without guesses
+  int64_t draft_begin = 0;             // position of the pending token
+
   Sequence::State& sequence() noexcept;
   /// Position up to which this job computes now.
   int64_t target() noexcept;
   /// Leading positions that need not be computed by this job itself: none of its outputs comes from them.
   int64_t reusable_end() noexcept;
   bool decodes() noexcept { return kind == Kind::kGenerate && sequence().pending() == 1; }
+  /// Whether `id` was guessed for `position` in this step.
+  bool guessed(int64_t position, int32_t id) const noexcept {
+    const auto i = static_cast<size_t>(position - draft_begin);
+    return i < draft.size() && draft[i] == id;
+  }
 };
 
 using JobPtr = std::unique_ptr<Job>;
@@ -97,6 +108,8 @@ struct Engine::State {
   void drop_cancelled();
   std::vector<Planned> plan();
   bool plan_job(Job& job, int64_t budget, bool may_exceed, std::vector<Planned>& planned);
+  void plan_decode(Job& job, int64_t max_guesses, std::vector<Planned>& planned);
+  void guess(Job& job, int64_t max_guesses);
   void describe_chunk(Job& job, int64_t start, int64_t n, Planned& planned);
   bool reserve(Job& job, int64_t n, std::vector<Planned>& planned);
   void park(Job& job, std::vector<Planned>& planned);
@@ -110,12 +123,18 @@ struct Engine::State {
   void publish_stats();
   void deliver(std::vector<Planned>& planned, std::span<const float> hidden, StepReport& report);
   struct Output;
+  struct Outcome;
   bool needs_only_best(Job& job) const;
   std::span<const float> gather(std::span<const Output> outputs);
   void deliver_best(std::span<const Output> outputs, StepReport& report);
   void audit(std::span<const float> hidden, std::span<const int64_t> k);
   void deliver_logits(std::span<const Output> outputs, StepReport& report);
-  void accept_token(Job& job, const Sampled& sampled, StepReport& report);
+  Outcome read_logits(const Output& output, std::span<float> row);
+  void accept(const Output& output, const Outcome& outcome, StepReport& report);
+  bool is_awaited(const Output& output) const noexcept;
+  void accept_token(Job& job, const Sampled& sampled, int64_t position, StepReport& report);
+  Finish report_token(Job& job, const Sampled& sampled);
+  void count_guesses(Job& job, int64_t accepted);
   void finish(Job& job, Finish finish, const Error* error);
   void remove_finished();
 };

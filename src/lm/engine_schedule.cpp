@@ -114,6 +114,7 @@ void Engine::State::park(Job& job, std::vector<Planned>& planned) {
   std::erase_if(planned, [&](const Planned& p) { return p.job == &job; });
   job.sequence().drop_computed();
   job.output.clear();
+  job.draft.clear();
   job.prefix_known = false;
   job.waits_for = 0;
   job.parked = true;
@@ -252,7 +253,7 @@ void Engine::State::describe_chunk(Job& job, int64_t start, int64_t n, Planned& 
   p.job = &job;
   p.chunk.cache = &s.cache;
   p.chunk.num_rows = n;
-  p.chunk.ids = std::span<const int32_t>(s.ids).subspan(static_cast<size_t>(start), static_cast<size_t>(n));
+  p.chunk.ids = job.draft.empty() ? std::span<const int32_t>(s.ids).subspan(static_cast<size_t>(start), static_cast<size_t>(n)) : job.draft;
   if (!s.soft.empty() && s.soft.back().end > start) {
     for (int64_t position = start; position < start + n; ++position) {
       const auto* block = s.soft_at(position);
@@ -263,7 +264,7 @@ void Engine::State::describe_chunk(Job& job, int64_t start, int64_t n, Planned& 
   const bool reaches_end = start + n == job.target();
   switch (job.kind) {
     case Job::Kind::kGenerate:
-    case Job::Kind::kLogits: p.chunk.first_output = reaches_end ? n - 1 : n; break;
+    case Job::Kind::kLogits: p.chunk.first_output = !job.draft.empty() ? 0 : reaches_end ? n - 1 : n; break;
     case Job::Kind::kPrefill: p.chunk.first_output = n; break;
     case Job::Kind::kScore: p.chunk.first_output = std::clamp<int64_t>(job.score_begin - 1 - start, 0, n); break;
     case Job::Kind::kHidden: p.chunk.first_output = 0; break;
@@ -279,6 +280,31 @@ bool Engine::State::plan_job(Job& job, int64_t rows, bool may_exceed, std::vecto
   if (n == 0 || !reserve(job, n, planned)) return false;
   describe_chunk(job, start, n, planned.emplace_back());
   return true;
+}
+
+// One row, or more if the next tokens can be guessed; memory is never taken from others for guesses.
+void Engine::State::plan_decode(Job& job, int64_t max_guesses, std::vector<Planned>& planned) {
+  guess(job, max_guesses);
+  if (job.draft.empty()) {
+    plan_job(job, 1, true, planned);
+    return;
+  }
+  const int64_t start = job.draft_begin, n = static_cast<int64_t>(job.draft.size());
+  if (reserve(job, n, planned)) describe_chunk(job, start, n, planned.emplace_back());
+}
+
+void Engine::State::guess(Job& job, int64_t max_guesses) {
+  const Sequence::State& s = job.sequence();
+  job.draft.clear();
+  job.draft_begin = s.cache.length();
+  const int64_t left = std::min(job.request.max_new - (s.length() - job.num_prompt), model->config().context_length - s.length()) - 1;
+  max_guesses = std::min({max_guesses, left, int64_t{options.rewind_margin}});
+  if (max_guesses <= 0 || s.ids.back() < 0) return;
+  const auto guesses = job.lookup.propose(s.ids, max_guesses);
+  const auto n = static_cast<int64_t>(guesses.size()) + 1;
+  if (guesses.empty() || s.cache.growth_bytes(n) > kv->max_bytes() - kv->bytes_in_use()) return;
+  job.draft.push_back(s.ids.back());
+  job.draft.insert(job.draft.end(), guesses.begin(), guesses.end());
 }
 
 // Sequences that decode come first, a row each; prompts share the rows that are left, as many as keep the step short for the former. Both
@@ -299,9 +325,11 @@ std::vector<Engine::State::Planned> Engine::State::plan() {
   int64_t decode_rows = options.max_chunk;
   if (!prompts.empty()) decode_rows -= (options.max_chunk + 7) / 8;
   if (decode_rows == 0 && turn % 2 == 0) decode_rows = 1;
+  // Guesses fill what a batch that small leaves of the machine; beside prompts there is nothing left.
+  const int64_t guesses = prompts.empty() && !decoding.empty() ? options.speculate / static_cast<int64_t>(decoding.size()) : 0;
   for (Job* job : decoding) {
     if (static_cast<int64_t>(planned.size()) >= decode_rows) break;
-    if (job->done && !job->parked) plan_job(*job, 1, true, planned);
+    if (job->done && !job->parked) plan_decode(*job, std::min(guesses, decode_rows - 1), planned);
   }
   const auto decoded = static_cast<int64_t>(planned.size());
   int64_t left = std::min(options.max_chunk - decoded, budget.prompt_rows(decoded));
