@@ -52,6 +52,8 @@ struct Metrics::State {
   Gauge& prefix_hits = gauge("attune_prefix_cache_hits", "Prompts of which a beginning was found since the start.");
   Gauge& prefix_hit_tokens = gauge("attune_prefix_cache_hit_tokens", "Positions found computed since the start.");
   Gauge& prefix_evictions = gauge("attune_prefix_cache_evictions", "Pages of 32 positions given up since the start.");
+  Gauge& guessed = gauge("attune_guessed_tokens", "Tokens computed ahead by speculation since the start.");
+  Gauge& guessed_right = gauge("attune_guessed_tokens_right", "Of them, those that were kept.");
   Gauge& preempted = gauge("attune_preempted", "Times that a request gave up its keys and values for older ones since the start.");
   Gauge& engine_steps = gauge("attune_engine_steps", "Batches computed since the start.");
   Gauge& engine_busy = gauge("attune_engine_busy_seconds", "Time spent computing since the start.");
@@ -95,6 +97,8 @@ std::string Metrics::text(const Gauges& gauges) {
   s.prefix_hits.Set(static_cast<double>(gauges.engine.prefix_hits));
   s.prefix_hit_tokens.Set(static_cast<double>(gauges.engine.prefix_hit_tokens));
   s.prefix_evictions.Set(static_cast<double>(gauges.engine.prefix_evictions));
+  s.guessed.Set(static_cast<double>(gauges.engine.guessed_tokens));
+  s.guessed_right.Set(static_cast<double>(gauges.engine.guessed_right));
   s.preempted.Set(static_cast<double>(gauges.engine.preempted));
   s.engine_steps.Set(static_cast<double>(gauges.engine.steps));
   s.engine_busy.Set(gauges.engine.busy_seconds);
