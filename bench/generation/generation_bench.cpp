@@ -29,8 +29,9 @@ struct Options {
   bool help = false;
 
   void describe(OptionList& list) {
-    list.add("mode", mode, "decode, prefill, profile (where a step's time goes), limits, or probe (answers lines on stdin).")
-        .choices({"decode", "prefill", "profile", "limits", "probe"});
+    list.add("mode", mode, "decode, prefill, beside (steps of decoding while a prompt is computed), profile (where a step's time goes), limits, or probe "
+             "(answers lines on stdin).")
+        .choices({"decode", "prefill", "beside", "profile", "limits", "probe"});
     list.add("model", model, "A .gguf file.");
     list.add("prompt_file", prompt_file, "Text whose first tokens are the prompt.");
     list.add("sequences", work.sequences, "Sequences decoding at once.").range(1, 4096);
@@ -79,7 +80,7 @@ Json describe_timing(const Timing& t) {
     auto sorted = t.step_seconds;
     std::sort(sorted.begin(), sorted.end());
     const auto at = [&](double share) { return 1e3 * sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))]; };
-    out["step_ms"] = {{"p10", at(0.1)}, {"median", at(0.5)}, {"p90", at(0.9)}};
+    out["step_ms"] = {{"p10", at(0.1)}, {"median", at(0.5)}, {"p90", at(0.9)}, {"max", at(1)}};
   }
   return out;
 }
@@ -112,6 +113,15 @@ Json run_prefill(lm::Engine& engine, const std::vector<int32_t>& prompt) {
   StepCost cost = step_cost(engine, timing.tokens, 1, (timing.tokens + 1) / 2, true);
   cost.kv_bytes = static_cast<double>(engine.model().config().kv_bytes(timing.tokens, engine.compute() == lm::Compute::kFast ? 2 : 4));
   out.update(describe_cost(cost));
+  return out;
+}
+
+Json run_beside(lm::Engine& engine, const std::vector<int32_t>& ids, const Options& options) {
+  Workload warm_up = options.work;
+  warm_up.prompt = 256;
+  beside(engine, ids, warm_up);
+  Json out = describe_timing(beside(engine, ids, options.work));
+  out["max_step_ms"] = options.engine.max_step_ms;
   return out;
 }
 
@@ -166,13 +176,15 @@ Json run_model(const Options& options) {
   check(!options.model.empty() && !options.prompt_file.empty(), ErrorCode::kInvalidArgument, "[bench] mode ", options.mode,
         " needs --model and --prompt_file");
   const auto model = lm::Model::load(options.model);
-  const auto prompt = first_tokens(*model, read_file(options.prompt_file, 1 << 26), options.work.prompt);
+  const int64_t needed = options.mode == "beside" ? std::min<int64_t>(512, options.work.prompt) : options.work.prompt;
+  const auto prompt = first_tokens(*model, read_file(options.prompt_file, 1 << 26), needed);
   lm::EngineOptions engine_options = options.engine;
   engine_options.prefix_cache_mib = 0;  // the warm-up must not compute the measured prompt
   lm::Engine engine(model, engine_options);
   Json out = {{"mode", options.mode}};
   if (options.mode == "decode") out.update(run_decode(engine, prompt, options));
   if (options.mode == "prefill") out.update(run_prefill(engine, prompt));
+  if (options.mode == "beside") out.update(run_beside(engine, prompt, options));
   if (options.mode == "profile") out.update(run_profile(engine, prompt, options));
   out.update(machine(engine, options));
   return out;

@@ -1,5 +1,6 @@
 """Running the programs that are compared and reading what they print. Every call is a fresh process unless it is a server."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -128,31 +129,41 @@ class Server:
         return self.log.read().decode(errors="replace").strip()[-400:]
 
     def chat(self, messages, max_tokens):
-        """A streamed, greedy chat completion: {"text", "first_s", "usage"}; first_s: request sent to first text received."""
-        body = json.dumps({"messages": messages, "max_tokens": max_tokens, "temperature": 0, "stream": True,
-                           "stream_options": {"include_usage": True}})
+        """A streamed, greedy chat completion, as stream() gives it."""
+        return self.stream("/v1/chat/completions", {"messages": messages, "max_tokens": max_tokens})
+
+    def complete(self, prompt, max_tokens, on_text=None):
+        """A streamed, greedy continuation of a text, as stream() gives it."""
+        return self.stream("/v1/completions", {"prompt": prompt, "max_tokens": max_tokens}, on_text)
+
+    def stream(self, path, body, on_text=None):
+        """{"text", "times", "first_s", "usage"}; times: when each piece of text came; first_s: from the request to the first of them.
+        `on_text` gets each time and ends the reading by returning false."""
+        body = json.dumps({**body, "temperature": 0, "stream": True, "stream_options": {"include_usage": True}})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         begin = time.perf_counter()
-        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         if response.status != 200:
             raise ProgramError(f"[server] {self.name} answered {response.status}: {response.read()[:300]!r}")
-        out = {"text": "", "first_s": None, "usage": {}}
-        for raw in response:
-            if not raw.startswith(b"data: {"):
-                continue
-            event = json.loads(raw[6:])
-            if event.get("error"):
-                raise ProgramError(f"[server] {self.name}: {event['error']}")
-            for choice in event.get("choices", []):
-                delta = choice.get("delta", {}).get("content")
-                if delta and out["first_s"] is None:
-                    out["first_s"] = time.perf_counter() - begin
-                out["text"] += delta or ""
-            out["usage"] = event.get("usage") or out["usage"]
-        connection.close()
-        if out["first_s"] is None:
+        out = {"text": "", "times": [], "usage": {}}
+        with contextlib.closing(connection):
+            for raw in response:
+                if not raw.startswith(b"data: {"):
+                    continue
+                event = json.loads(raw[6:])
+                if event.get("error"):
+                    raise ProgramError(f"[server] {self.name}: {event['error']}")
+                piece = "".join(choice.get("delta", {}).get("content") or choice.get("text") or "" for choice in event.get("choices", []))
+                out["usage"] = event.get("usage") or out["usage"]
+                if piece:
+                    out["text"] += piece
+                    out["times"].append(time.perf_counter())
+                    if on_text and not on_text(out["times"][-1]):
+                        break
+        if not out["times"]:
             raise ProgramError(f"[server] {self.name} sent no text")
+        out["first_s"] = out["times"][0] - begin
         return out
 
     def close(self):

@@ -19,7 +19,7 @@ def rows_table(records, names):
     for name in names:
         r = latest.get(name)
         if r is None or r.get("ratio") is None:
-            why = "not run yet" if r is None else "too noisy" if r.get("noisy") else "failed"
+            why = "not run yet" if r is None else "not available yet" if r.get("skipped") else "too noisy" if r.get("noisy") else "failed"
             lines.append(f"| `{name}` | {why} | | | | | | | |")
             continue
         lines.append(f"| `{name}` | {figure(r['ours'])} | {figure(r['peer'])} | {r['unit']} | **{r['ratio']:.2f}** | {r['lower90']:.2f} | "
@@ -51,7 +51,7 @@ def replace_block(text, name, block):
 
 
 def machine_line(records):
-    rows = [record for record in records if "row" in record]
+    rows = [record for record in records if record.get("cpu") and "row" in record]
     if not rows:
         return "Not run yet."
     r = rows[-1]

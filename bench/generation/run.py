@@ -82,7 +82,7 @@ def measure_row(row, options, probe):
         row.finish()
     summary = pairs.summarise(found, row.smaller_is_better, min(wanted, pairs.MIN_KEPT))
     facts = found[-1].details
-    extra = {key: facts[key] for key in facts if key.startswith(("attune serve", "llama-server"))}
+    extra = {key: facts[key] for key in facts if key.startswith(("attune serve", "llama-server", "longest"))}
     return {"row": row.name, "ours": summary.pop("ours"), "peer": summary.pop("peer"), "unit": row.unit, "ratio": summary.pop("ratio"),
             "lower90": summary.pop("lower90"), "isa": facts.get("isa"), "threads": options.threads,
             "peer_version": row.context.peer_version, **summary, "cpu": facts.get("cpu"), "ours_version": our_version(),
@@ -91,9 +91,15 @@ def measure_row(row, options, probe):
 
 
 def peer_flags(name):
-    program = {"decode 1": "llama-bench", "prefill": "llama-bench", "decode": "llama-batched-bench", "chat": "llama-server"}
+    program = {"decode 1": "llama-bench", "prefill": "llama-bench", "decode": "llama-batched-bench", "chat": "llama-server",
+               "speculation": "speculation"}
     key = next((value for prefix, value in program.items() if name.startswith(prefix)), name)
     return " ".join(rows.PEER_FLAGS[key])
+
+
+def skipped(row, why):
+    return {"row": row.name, "ours": None, "peer": None, "unit": row.unit, "ratio": None, "lower90": None, "isa": None,
+            "threads": row.context.threads, "peer_version": row.context.peer_version, "skipped": why}
 
 
 def emit(record, output):
@@ -119,6 +125,11 @@ def measure(options):
     try:
         for row in rows.all_rows(context):
             if not row.name.startswith(options.rows):
+                continue
+            why = row.why_skipped()
+            if why:
+                machine.note(f"{row.name}: skipped, {why}")
+                emit(skipped(row, why), options.output)
                 continue
             try:
                 record = measure_row(row, options, probe)

@@ -22,6 +22,13 @@ class Clock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+/// `count` ids: those given, and again all but the first (BOS).
+std::vector<int32_t> repeated(const std::vector<int32_t>& ids, int64_t count) {
+  std::vector<int32_t> out;
+  for (size_t i = 0; static_cast<int64_t>(out.size()) < count; i = i + 1 < ids.size() ? i + 1 : 1) out.push_back(ids[i]);
+  return out;
+}
+
 }  // namespace
 
 std::vector<int32_t> first_tokens(const lm::Model& model, const std::string& text, int64_t count) {
@@ -78,6 +85,53 @@ Timing prefill(lm::Engine& engine, const std::vector<int32_t>& prompt) {
   check(engine.stats().prefix_hits == 0, ErrorCode::kInternal, "[bench] a part of the prompt was not computed but remembered");
   out.tokens = out.rows = static_cast<int64_t>(prompt.size());
   out.steps = engine.stats().steps - steps_before;
+  return out;
+}
+
+Timing beside(lm::Engine& engine, const std::vector<int32_t>& ids, const Workload& work) {
+  constexpr int kStepsBefore = 16;  // of decoding alone, so that the engine knows what a step takes
+  constexpr size_t kShort = 16;
+  check(ids.size() >= kShort, ErrorCode::kInvalidArgument, "[bench] expected a prompt of at least ", kShort, " tokens");
+  lm::Sequence prefix = engine.start({.sampler = work.sampler, .seed = work.seed, .stream = 0, .vocab = nullptr});
+  prefix.append(std::span(ids).first(kShort));
+  engine.prefill(prefix);
+  bool prompt_done = false;
+  int32_t running = 0;
+  std::optional<Error> failure;
+  for (int32_t i = 0; i <= work.sequences; ++i) {
+    const bool is_prompt = i == work.sequences;
+    lm::Request request;
+    if (is_prompt) {
+      for (int j = 0; j < kStepsBefore; ++j) engine.step();
+      request.sequence = engine.start({.sampler = work.sampler, .seed = work.seed, .stream = 0, .vocab = nullptr});
+      request.sequence.append(repeated(ids, work.prompt));
+    } else {
+      request.sequence = prefix.fork(static_cast<uint64_t>(i));
+    }
+    request.max_new = is_prompt ? 1 : 1 << 20;
+    request.on_token = [&prompt_done](const lm::Event&) { return !prompt_done; };
+    request.on_done = [&, is_prompt](lm::Sequence, lm::Finish, const Error* error) {
+      if (error != nullptr) failure = *error;
+      if (is_prompt) prompt_done = true;
+      --running;
+    };
+    ++running;
+    engine.submit(std::move(request));
+  }
+  Timing out;
+  Clock clock;
+  while (!prompt_done && !failure) {
+    const auto report = engine.step();
+    check(report.decoding >= work.sequences, ErrorCode::kInternal, "[bench] ", report.decoding, " sequences gave a token, expected ",
+          work.sequences);
+    out.step_seconds.push_back(clock.lap());
+    out.seconds += out.step_seconds.back();
+    out.tokens += report.decoding;
+    out.rows += report.rows;
+    ++out.steps;
+  }
+  while (running > 0) engine.step();
+  if (failure) throw *failure;
   return out;
 }
 

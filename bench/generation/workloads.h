@@ -35,6 +35,10 @@ Timing decode(lm::Engine& engine, const std::vector<int32_t>& prompt, const Work
 /// All positions of the prompt and the logits after the last one, chosen greedily.
 Timing prefill(lm::Engine& engine, const std::vector<int32_t>& prompt);
 
+/// Decoding by `sequences` forks of the first 16 ids beside a prompt of `prompt` ids (those given, repeated as needed): the steps, with their
+/// times, from the prompt's first position to its last. The decoding sequences go on until the prompt is computed.
+Timing beside(lm::Engine& engine, const std::vector<int32_t>& ids, const Workload& work);
+
 /// `repeats` passes of `rows` positions through the layers without the head, behind a prompt: what a step of `rows` sequences does there.
 Timing layers_only(lm::Engine& engine, const std::vector<int32_t>& prompt, int64_t rows, int repeats);
 

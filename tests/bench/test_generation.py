@@ -1,9 +1,12 @@
 """Unit tests of bench/generation: nothing is measured here."""
 
+import http.server
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -17,6 +20,7 @@ import programs
 import report
 import rows
 import run
+import server_rows
 
 
 def pair(ours=2.0, peer=1.0, before=1e10, after=1e10, load=0.0, steal=0.0):
@@ -132,6 +136,65 @@ class Readers(unittest.TestCase):
         self.assertAlmostEqual(larger - smaller, 100, delta=10)
 
 
+class FakeServer(threading.Thread):
+    """Answers every request with server-sent events, `pieces` of text and then the usage."""
+
+    def __init__(self, pieces, path="/v1/completions"):
+        super().__init__(daemon=True)
+        outer = self
+        self.asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                outer.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200 if self.path == path else 404)
+                self.end_headers()
+                for piece in pieces:
+                    self.wfile.write(f"data: {json.dumps({'choices': [{'text': piece}]})}\n\n".encode())
+                self.wfile.write(b'data: {"choices": [], "usage": {"completion_tokens": 9}}\n\ndata: [DONE]\n\n')
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.start()
+
+    def run(self):
+        self.server.serve_forever()
+
+    def client(self):
+        out = programs.Server.__new__(programs.Server)  # without a process
+        out.name, out.port = "fake", self.server.server_port
+        return out
+
+
+class Streams(unittest.TestCase):
+    def test_pieces_times_and_usage(self):
+        server = FakeServer(["a", "", "b"])
+        found = server.client().complete("prompt", 7)
+        self.assertEqual((found["text"], len(found["times"]), found["usage"]), ("ab", 2, {"completion_tokens": 9}))
+        self.assertEqual((server.asked[0]["prompt"], server.asked[0]["max_tokens"], server.asked[0]["temperature"]), ("prompt", 7, 0))
+        self.assertGreaterEqual(found["first_s"], 0)
+        self.assertEqual(server.client().complete("prompt", 7, lambda now: False)["text"], "a")  # left early
+
+    def test_answers_without_text_and_refusals_are_named(self):
+        with self.assertRaisesRegex(programs.ProgramError, "sent no text"):
+            FakeServer([""]).client().complete("prompt", 7)
+        with self.assertRaisesRegex(programs.ProgramError, "answered 404"):
+            FakeServer(["a"]).client().chat([], 7)
+
+    def test_longest_gap(self):
+        self.assertAlmostEqual(server_rows.longest_gap([[0, 1, 5, 5.5], [0, 2, 3]], 1.5, 4), 4)    # 1 to 5 overlaps
+        self.assertAlmostEqual(server_rows.longest_gap([[0, 9, 10, 10.5, 20]], 9.5, 10.2), 1)    # neither the first nor the last does
+        self.assertIsNone(server_rows.longest_gap([[0, 1], []], 2, 3))
+
+    def test_copying_prompt_ends_inside_its_copy(self):
+        chapter = " ".join(f"word{i}" for i in range(100))
+        prompt = server_rows.copying_prompt(chapter)
+        self.assertIn(chapter, prompt)
+        self.assertTrue(prompt.endswith("word38 word39"))
+
+
 class Report(unittest.TestCase):
     RECORD = {"row": "decode 8", "ours": 280.04, "peer": 99.0, "unit": "tokens/s", "ratio": 2.828, "lower90": 2.7, "pairs": 15, "dropped": 2,
               "isa": "avx2", "threads": 2, "bandwidth_before": 1.6e10, "cpu": "C", "ours_version": "abc", "peer_version": "llama 1"}
@@ -144,6 +207,9 @@ class Report(unittest.TestCase):
         self.assertIn("| `decode 8` | 280.0 | 99.0 | tokens/s | **2.83** | 2.70 | 15 (2) | avx2 | 16.0 |", table)
         self.assertIn("| `decode 32` | not run yet |", table)
         self.assertIn("| `memory` | too noisy |", table)
+        skipped = {**self.RECORD, "ratio": None, "skipped": "why", "cpu": None}
+        self.assertIn("| `decode 8` | not available yet |", report.rows_table([skipped], ["decode 8"]))
+        self.assertIn("abc", report.machine_line([self.RECORD, skipped]))
 
     def test_rewrite_is_idempotent_and_keeps_the_rest(self):
         with tempfile.TemporaryDirectory() as folder:
