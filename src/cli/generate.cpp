@@ -22,6 +22,7 @@ struct GenerateOptions {
   std::vector<std::string> stop;
   bool no_eos = false;
 
+  GenerateOptions() { model.engine.prefix_cache_mib = 0; }  // no later prompt would use it
   void describe(OptionList& list) {
     model.describe(list);
     input.describe(list);

@@ -79,6 +79,15 @@ bool MappedFile::changed() const noexcept {
   return now.st_ino == state_->info.st_ino && now.st_dev == state_->info.st_dev && now.st_size != state_->info.st_size;
 }
 
+void MappedFile::release(std::span<const std::byte> part) const noexcept {
+  const auto whole = bytes();
+  if (part.empty() || whole.empty() || part.data() < whole.data() || part.data() + part.size() > whole.data() + whole.size()) return;
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<uintptr_t>(part.data()) + part.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 std::string read_file(const Path& path, uint64_t max_bytes) {
   const FdCloser fd{open_or_fail("read", path, O_RDONLY)};
   struct stat info {};

@@ -26,6 +26,8 @@ class MappedFile {
   const Path& path() const noexcept;
   /// True if the file on disk no longer has the size (or identity) it had when mapped: reading it may then fault.
   bool changed() const noexcept;
+  /// A hint: this part of bytes() is not needed for a while. Its pages leave the process's memory; reading them again brings them back.
+  void release(std::span<const std::byte> part) const noexcept;
 
  private:
   struct State;

@@ -45,6 +45,7 @@ class GgufFile final : public TensorSource {
   const std::vector<TensorView>& tensors() const noexcept override;
   std::string description() const override;
   bool changed() const noexcept override;
+  void release(std::span<const std::byte> data) const noexcept override;
 
   /// Keys in file order.
   const std::vector<std::pair<std::string, GgufValue>>& metadata() const noexcept;

@@ -39,6 +39,7 @@ class SafetensorsFile final : public TensorSource {
   const std::vector<TensorView>& tensors() const noexcept override;
   std::string description() const override;
   bool changed() const noexcept override;
+  void release(std::span<const std::byte> data) const noexcept override;
 
   struct Raw {
     std::string name;

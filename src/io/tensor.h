@@ -62,6 +62,8 @@ class TensorSource {
   /// before each batch and refuses work once this is true; replace model files by renaming a new one over the old, never in place.
   /// One stat call a file.
   virtual bool changed() const noexcept = 0;
+  /// A hint: these bytes of a tensor's data are not needed for a while and may leave memory (MappedFile::release). Nothing by default.
+  virtual void release(std::span<const std::byte>) const noexcept {}
 
  protected:
   /// Throws what `get` promises for an absent name.

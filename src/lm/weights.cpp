@@ -176,6 +176,7 @@ class Weights::Binder {
       if (&m == head && screened) {
         largest[static_cast<size_t>(index)] = spread_of_rows(m.data, piece.begin, piece.end, m.cols, spread.row.data());
       }
+      source_.release({m.data + piece.begin * stride, static_cast<size_t>((piece.end - piece.begin) * stride)});
     });
     spread.largest_scale = *std::max_element(largest.begin(), largest.end());
     for (size_t begin = 0; begin < spread.row.size(); begin += kHeadGroup) {

@@ -88,6 +88,24 @@ TEST_F(FileTest, MappedFileNoticesShrinking) {
   EXPECT_THROW(MappedFile(folder_ / "absent"), Error);
 }
 
+TEST_F(FileTest, MappedFileComesBackAfterRelease) {
+  const Path path = folder_ / "m";
+  std::string text(5 << 12, 'a');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 23);
+  write_file_atomic(path, text);
+  const MappedFile file(path);
+  const auto same = [&] { return std::string_view(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()) == text; };
+  EXPECT_TRUE(same());
+  for (const size_t begin : {size_t{0}, size_t{1}, size_t{4096}, size_t{9000}}) file.release(file.bytes().subspan(begin));
+  file.release(file.bytes().first(10));
+  EXPECT_TRUE(same());
+  std::string elsewhere = text;  // memory that is not the file's is left alone
+  file.release(std::as_bytes(std::span(elsewhere)));
+  EXPECT_EQ(elsewhere, text);
+  MappedFile().release(file.bytes());
+  EXPECT_TRUE(same());
+}
+
 struct Sample {
   int32_t top_k = 64;
   double temperature = 1;

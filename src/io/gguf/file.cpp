@@ -53,6 +53,7 @@ const TensorView* GgufFile::find(std::string_view name) const noexcept {
 const std::vector<TensorView>& GgufFile::tensors() const noexcept { return state_->tensors; }
 std::string GgufFile::description() const { return state_->name; }
 bool GgufFile::changed() const noexcept { return state_->file.changed(); }
+void GgufFile::release(std::span<const std::byte> data) const noexcept { state_->file.release(data); }
 const std::vector<std::pair<std::string, GgufValue>>& GgufFile::metadata() const noexcept { return state_->metadata; }
 
 const GgufValue* GgufFile::find_metadata(std::string_view key) const noexcept {

@@ -261,4 +261,8 @@ bool SafetensorsFile::changed() const noexcept {
   return std::any_of(state_->files.begin(), state_->files.end(), [](const MappedFile& file) { return file.changed(); });
 }
 
+void SafetensorsFile::release(std::span<const std::byte> data) const noexcept {
+  for (const MappedFile& file : state_->files) file.release(data);
+}
+
 }  // namespace attune::io
