@@ -33,7 +33,7 @@ struct Engine::State::Outcome {
 
 void Engine::State::deliver(std::vector<Planned>& planned, std::span<const float> hidden, StepReport& report) {
   const int64_t d = model->config().hidden_size;
-  std::vector<Output> screened, full;
+  std::vector<Output> by_screening, few_best, full;
   int64_t at = 0;
   for (Planned& p : planned) {
     const float* begin = hidden.data() + at * d;
@@ -43,12 +43,14 @@ void Engine::State::deliver(std::vector<Planned>& planned, std::span<const float
       p.job->output.insert(p.job->output.end(), begin, begin + p.num_outputs * d);
       continue;
     }
-    auto& outputs = needs_only_best(*p.job) ? screened : full;
+    auto& outputs = !needs_only_best(*p.job) ? full : tokens_needed(p.job->sequence().options.sampler) == 1 ? by_screening : few_best;
     const int64_t length = p.job->sequence().cache.length();
     for (int64_t i = 0; i < p.num_outputs; ++i) outputs.push_back({&p, length - p.num_outputs + i, begin + i * d});
   }
-  for (size_t first = 0; first < screened.size(); first += kLogitRows) {
-    deliver_best(std::span(screened).subspan(first, std::min(kLogitRows, screened.size() - first)), report);
+  auto& cheaper = static_cast<int64_t>(few_best.size()) > head.max_screened_rows() ? full : by_screening;
+  cheaper.insert(cheaper.end(), few_best.begin(), few_best.end());
+  for (size_t first = 0; first < by_screening.size(); first += kLogitRows) {
+    deliver_best(std::span(by_screening).subspan(first, std::min(kLogitRows, by_screening.size() - first)), report);
   }
   for (size_t first = 0; first < full.size(); first += kLogitRows) {
     deliver_logits(std::span(full).subspan(first, std::min(kLogitRows, full.size() - first)), report);

@@ -58,7 +58,18 @@ std::vector<Candidate> best_candidates(std::span<const float> logits, const Voca
     }
   };
   if (vocab == nullptr) {
-    for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); ++id) consider(id);
+    // Most runs of 32 hold nothing better than the worst of the k: one comparison each without branches, in vector registers.
+    constexpr int32_t kRun = 32;
+    const auto end = static_cast<int32_t>(logits.size());
+    for (int32_t run = 0; run < end; run += kRun) {
+      if (static_cast<int64_t>(heap.size()) == k && end - run >= kRun) {
+        const float bound = heap.front().logit;
+        int better_ones = 0;
+        for (int32_t i = 0; i < kRun; ++i) better_ones += logits[static_cast<size_t>(run + i)] > bound ? 1 : 0;  // an equal one has a larger id
+        if (better_ones == 0) continue;
+      }
+      for (int32_t id = run; id < std::min(end, run + kRun); ++id) consider(id);
+    }
   } else {
     for (const int32_t id : vocab->ids) consider(id);
   }
