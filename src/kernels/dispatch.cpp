@@ -78,6 +78,15 @@ const Ops& ops() {
   return selected;
 }
 
+int64_t kv_bytes(KvType type, int64_t n) noexcept {
+  switch (type) {
+    case KvType::kF32: return 4 * n;
+    case KvType::kF16: return 2 * n;
+    case KvType::kQ8_0: break;
+  }
+  return n / 32 * 34;
+}
+
 int64_t q8_row_bytes(int64_t n) noexcept { return (n + n / 32 * static_cast<int64_t>(sizeof(Q8Block)) + 63) / 64 * 64; }
 
 double q8_norm(const void* q8_row, int64_t n) noexcept {

@@ -26,7 +26,10 @@ int64_t q8_row_bytes(int64_t n) noexcept;
 /// L2 norm of the n values that a Q8 row stands for; NaN if a block's scale is.
 double q8_norm(const void* q8_row, int64_t n) noexcept;
 
-enum class KvType { kF32, kF16 };
+/// What keys and values are held as. kQ8_0: blocks of 32 values, an f16 scale and 32 signed bytes each; head_dim and strides are multiples of 32.
+enum class KvType { kF32, kF16, kQ8_0 };
+/// Bytes of n values.
+int64_t kv_bytes(KvType type, int64_t n) noexcept;
 
 struct Ops {
   Isa isa;
@@ -61,7 +64,8 @@ struct Ops {
   /// h = head_dim / 2; c, s: [h].
   void (*rope)(float* x, const float* cos, const float* sin, int64_t head_dim) noexcept;
 
-  /// Keys or values to cache type and back: dst gets n values.
+  /// Keys or values to cache type: dst gets n values. Same bytes at every level. Q8_0: a block with an infinite or NaN value, or one beyond
+  /// 8.3e6, becomes NaN.
   void (*store_kv)(KvType type, const float* src, void* dst, int64_t n) noexcept;
   /// scores[j] = scale * sum_e q[e] * K[j, e] for j in [0, num_keys); K rows are `stride` elements apart.
   void (*attention_scores)(KvType type, const float* q, const void* k, int64_t stride, int64_t num_keys, int64_t head_dim, float scale,

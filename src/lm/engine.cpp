@@ -14,6 +14,14 @@ Compute parse_compute(const std::string& name) {
   return name == "f32" ? Compute::kF32 : Compute::kFast;
 }
 
+kernels::KvType parse_kv_type(const std::string& name, Compute compute) {
+  if (name == "auto") return compute == Compute::kFast ? kernels::KvType::kF16 : kernels::KvType::kF32;
+  if (name == "f32") return kernels::KvType::kF32;
+  if (name == "f16") return kernels::KvType::kF16;
+  check(name == "q8_0", ErrorCode::kInvalidArgument, "[engine] kv_type is ", name, ", expected auto, f32, f16 or q8_0");
+  return kernels::KvType::kQ8_0;
+}
+
 }  // namespace
 
 void EngineOptions::describe(OptionList& list) {
@@ -22,6 +30,8 @@ void EngineOptions::describe(OptionList& list) {
   list.add("max_chunk", max_chunk, "Positions computed in one step at most.").alias("-b").range(1, 8192);
   list.add("parallel", max_sequences, "Sequences worked on at once; others wait.").range(1, 4096);
   list.add("queue_limit", queue_limit, "Requests that may wait before new ones are refused.").range(1, 1 << 20);
+  list.add("kv_type", kv_type, "Keys and values are held as this; auto: f16, or f32 with compute f32. q8_0 takes about half of f16.")
+      .choices({"auto", "f32", "f16", "q8_0"});
   list.add("kv_memory_mib", kv_memory_mib, "Cap of the memory of keys and values.").range(1, 1 << 20).unit("MiB");
   list.add("head_z", head_z, "Standard deviations of the bound that spares half of the output head; larger is slower and safer.")
       .range(1, 1000);
@@ -58,8 +68,7 @@ Engine::State::State(std::shared_ptr<const Model> m, const EngineOptions& o)
       options(o),
       compute(parse_compute(o.compute)),
       pool(o.threads),
-      kv(std::make_shared<KvPool>(model->config(), compute == Compute::kFast ? kernels::KvType::kF16 : kernels::KvType::kF32,
-                                  o.rewind_margin, o.kv_memory_mib << 20)),
+      kv(std::make_shared<KvPool>(model->config(), parse_kv_type(o.kv_type, compute), o.rewind_margin, o.kv_memory_mib << 20)),
       forward(model->config(), compute == Compute::kFast, pool),
       head(compute == Compute::kFast, pool),
       prefix(kv, std::min(o.prefix_cache_mib, o.kv_memory_mib) << 20),

@@ -39,6 +39,7 @@ struct EngineOptions {
   int32_t max_chunk = 256;          ///< rows of one forward pass
   int32_t max_sequences = 64;       ///< decoding at once; further requests wait
   int32_t queue_limit = 256;        ///< waiting requests; beyond it submit throws kResource
+  std::string kv_type = "auto";     ///< keys and values: "f32", "f16", "q8_0"; "auto": f16, or f32 with compute f32
   int64_t kv_memory_mib = 2048;     ///< cap of all keys and values
   double head_z = 8;                ///< bound of the head's screening in standard deviations (lm/head.h)
   bool exact_head = false;          ///< the Cauchy-Schwarz bound instead

@@ -94,9 +94,9 @@ void Forward::attention(int index, std::span<Chunk> chunks) {
   const ModelConfig& c = config_;
   Workspace& w = *work_;
   const bool global = c.is_global[static_cast<size_t>(index)];
-  const kernels::KvType type = fast_ ? kernels::KvType::kF16 : kernels::KvType::kF32;
+  const kernels::KvType type = chunks[0].cache->type();
   const int64_t e = c.head_dim, g = c.num_kv_heads, h = c.num_heads, half = e / 2;
-  const int64_t kv_row_bytes = g * e * (fast_ ? 2 : 4);
+  const int64_t kv_row_bytes = kernels::kv_bytes(type, g * e);
   const LayerWeights& weights = weights_->layer(index);
   const float eps = static_cast<float>(c.rms_norm_eps);
   const float* cos = w.cos.data() + (global ? rows_ * half : 0);
@@ -141,7 +141,7 @@ void Forward::attention(int index, std::span<Chunk> chunks) {
       for (int64_t kv = 0; kv < g; ++kv) {
         const float* q = w.q.data() + (row * h + kv * group) * e;
         float* out = w.attn.data() + (row * h + kv * group) * e;
-        const int64_t offset = kv * e * (fast_ ? 2 : 4);
+        const int64_t offset = kernels::kv_bytes(type, kv * e);
         // Keys in order of position: cached pages first, then this chunk's own rows.
         const auto each_run = [&](auto&& visit) {
           int64_t at = low;

@@ -10,14 +10,16 @@ namespace attune::lm {
 
 KvPool::KvPool(const ModelConfig& config, kernels::KvType type, int64_t rewind_margin, int64_t max_bytes)
     : type_(type),
-      row_values_(int64_t{config.num_kv_heads} * config.head_dim),
+      row_bytes_(kernels::kv_bytes(type, int64_t{config.num_kv_heads} * config.head_dim)),
       window_(config.sliding_window),
       num_slots_(config.num_local_layers() > 0 ? (config.sliding_window + rewind_margin - 1 + kPagePositions - 1) / kPagePositions + 1 : 1),
       max_bytes_(max_bytes),
       is_global_(config.is_global) {
+  check(type != kernels::KvType::kQ8_0 || config.head_dim % 32 == 0, ErrorCode::kUnsupported,
+        "[kv cache] q8_0 needs heads of a multiple of 32, found ", config.head_dim);
   int count[2] = {0, 0};
   for (const bool global : is_global_) kind_index_.push_back(count[global ? 1 : 0]++);
-  for (int kind = 0; kind < 2; ++kind) page_bytes_[kind] = 2 * row_values_ * bytes_per_value() * kPagePositions * count[kind];
+  for (int kind = 0; kind < 2; ++kind) page_bytes_[kind] = 2 * row_bytes_ * kPagePositions * count[kind];
 }
 
 int64_t KvPool::bytes_for(int64_t length) const noexcept {
@@ -70,7 +72,7 @@ KvPage::~KvPage() { pool_->give(global_, data_); }
 
 std::byte* KvPage::row(int kind_index, bool value, int64_t offset) noexcept {
   const int64_t block = int64_t{kind_index} * 2 + (value ? 1 : 0);
-  return data_ + (block * kPagePositions + offset) * pool_->row_values() * pool_->bytes_per_value();
+  return data_ + (block * kPagePositions + offset) * pool_->row_bytes();
 }
 
 KvCache::KvCache(std::shared_ptr<KvPool> pool, int64_t length, std::vector<KvPagePtr> global, int64_t first_local,
@@ -148,7 +150,7 @@ void KvCache::begin(int64_t n) {
 void KvCache::store(int layer, const std::byte* k, const std::byte* v) {
   const bool global = pool_->is_global(layer);
   const int kind = pool_->kind_index(layer);
-  const int64_t row_bytes = pool_->row_values() * pool_->bytes_per_value();
+  const int64_t row_bytes = pool_->row_bytes();
   const int64_t last_page = (length_ + chunk_ - 1) / kPagePositions;
   for (int64_t t = 0; t < chunk_;) {
     const int64_t position = length_ + t;

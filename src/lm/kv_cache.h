@@ -2,7 +2,7 @@
 //
 // Local layers: a ring of pages that holds at least the last W + rewind_margin positions; the oldest page leaves when a new one begins.
 // Global layers: pages for every position. A page holds all layers of its kind: K [P, G, E] then V [P, G, E], layer after layer.
-// Bytes for length T at b bytes a value, per sequence: 2 G E b P (num_global ceil(T/P) + num_local min(ceil(T/P), slots)),
+// Bytes for length T at b bytes a value (4, 2, or 34/32 for Q8_0), per sequence: 2 G E b P (num_global ceil(T/P) + num_local min(ceil(T/P), slots)),
 // slots = ceil((W + rewind_margin - 1) / P) + 1: the formula of ModelConfig::kv_bytes plus margin and page rounding.
 //
 // A chunk of n new positions is written beside the cache while all layers run (attention reads cache + chunk) and enters it at `commit`:
@@ -31,8 +31,7 @@ class KvPool {
   KvPool(const ModelConfig& config, kernels::KvType type, int64_t rewind_margin, int64_t max_bytes);
 
   kernels::KvType type() const noexcept { return type_; }
-  int64_t bytes_per_value() const noexcept { return type_ == kernels::KvType::kF16 ? 2 : 4; }
-  int64_t row_values() const noexcept { return row_values_; }     ///< G * E
+  int64_t row_bytes() const noexcept { return row_bytes_; }       ///< of G * E values
   int64_t num_slots() const noexcept { return num_slots_; }       ///< pages of the local ring
   int64_t window() const noexcept { return window_; }
   int64_t local_page_bytes() const noexcept { return page_bytes_[0]; }
@@ -53,7 +52,7 @@ class KvPool {
   void give(bool global, std::byte* data) noexcept;
 
   kernels::KvType type_;
-  int64_t row_values_;
+  int64_t row_bytes_;
   int64_t window_;
   int64_t num_slots_;
   int64_t page_bytes_[2];
@@ -99,6 +98,7 @@ class KvCache {
   /// [ceil(length / P)] and [ceil(length / P) - first_local, at most num_slots()]; empty for a kind that the model lacks.
   KvCache(std::shared_ptr<KvPool> pool, int64_t length, std::vector<KvPagePtr> global, int64_t first_local, std::vector<KvPagePtr> local);
 
+  kernels::KvType type() const noexcept { return pool_->type(); }
   int64_t length() const noexcept { return length_; }
   /// Shared pages, null where the cache holds none. page_index in [0, ceil(length / P)).
   KvPagePtr global_page(int64_t page_index) const noexcept;

@@ -359,6 +359,19 @@ TEST(KvCache, BytesFollowTheFormula) {
   }
   EXPECT_LE(cache.bytes(), config.kv_bytes(8192, 2) * 1.03);
   EXPECT_EQ(pool->bytes_in_use(), cache.bytes());
+  const KvPool q8(config, kernels::KvType::kQ8_0, 0, int64_t{1} << 34);
+  EXPECT_EQ(q8.bytes_for(8192) * 2 * 32, cache.bytes() * 34) << "34 bytes for 32 values";
+}
+
+TEST(KvCache, Q8NeedsWholeBlocks) {
+  ModelConfig config = released_config("270m");
+  config.head_dim = 80;
+  try {
+    KvPool pool(config, kernels::KvType::kQ8_0, 0, 1 << 20);
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  }
 }
 
 }  // namespace

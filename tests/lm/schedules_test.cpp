@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <cstdlib>
+#include <map>
 #include <optional>
 
 #include "core/rng.h"
@@ -113,12 +114,17 @@ EngineOptions random_options(Rng& rng) {
   options.kv_memory_mib = rng.below(3) == 0 ? 1 : 64;
   options.max_step_ms = rng.below(2) == 0 ? 0 : 1;
   options.speculate = static_cast<int32_t>(rng.below(3) * 8);
+  options.kv_type = rng.below(4) == 0 ? "q8_0" : "auto";
   return options;
 }
 
-void run_schedule(uint64_t seed, Engine& reference) {
+/// Engines that run one request at a time, by type of keys and values.
+using References = std::map<std::string, Engine>;
+
+void run_schedule(uint64_t seed, References& references) {
   Rng rng(seed, "schedule");
-  Engine engine(tiny_model(), random_options(rng));
+  const EngineOptions options = random_options(rng);
+  Engine engine(tiny_model(), options);
   std::vector<Plan> plans;
   for (uint64_t i = 0; i < 2 + rng.below(9); ++i) plans.push_back(random_plan(rng));
   std::vector<Generated> got(plans.size());
@@ -153,7 +159,7 @@ void run_schedule(uint64_t seed, Engine& reference) {
     }
   }
   for (size_t i = 0; i < plans.size(); ++i) {
-    const Generated want = alone(reference, plans[i]);
+    const Generated want = alone(references.at(options.kv_type), plans[i]);
     if (got[i].finish == Finish::kCancelled) {  // what it had given is a beginning of the answer
       ASSERT_LE(got[i].ids.size(), want.ids.size());
       EXPECT_TRUE(std::equal(got[i].ids.begin(), got[i].ids.end(), want.ids.begin())) << "schedule " << seed << " request " << i;
@@ -171,12 +177,16 @@ void run_schedule(uint64_t seed, Engine& reference) {
 TEST(Schedules, EveryRequestGivesTheBytesOfARunOfItsOwn) {
   const char* asked = std::getenv("ATTUNE_SCHEDULES");
   const uint64_t count = asked != nullptr ? std::strtoull(asked, nullptr, 10) : 300;
-  EngineOptions options;
-  options.prefix_cache_mib = 0;
-  options.speculate = 0;
-  options.threads = 2;
-  Engine reference(tiny_model(), options);
-  for (uint64_t seed = 1; seed <= count && !::testing::Test::HasFailure(); ++seed) run_schedule(seed, reference);
+  References references;
+  for (const char* kv_type : {"auto", "q8_0"}) {
+    EngineOptions options;
+    options.prefix_cache_mib = 0;
+    options.speculate = 0;
+    options.threads = 2;
+    options.kv_type = kv_type;
+    references.try_emplace(kv_type, tiny_model(), options);
+  }
+  for (uint64_t seed = 1; seed <= count && !::testing::Test::HasFailure(); ++seed) run_schedule(seed, references);
 }
 
 }  // namespace

@@ -3,25 +3,39 @@
 // A score is the sum of kLanes partial sums (lane e mod kLanes) in a fixed tree. Eight (query, key) pairs or more are computed at
 // a time; missing keys of the last group repeat the last key, so that a score's bits never depend on its place.
 // Values are added key by key, one fused step a lane.
+#include "kernels/attention/kv_q8-inl.h"
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::ATTUNE_KERNELS_LEVEL {
 namespace {
 
+// A cache type: bytes(n) of n values; get: the values from e on of a row; get_part: `count` of them, then zeros.
 struct KvF32 {
-  static constexpr int kBytes = 4;
-  static F get(const char* p) { return load(reinterpret_cast<const float*>(p)); }
-  static F get_part(const char* p, int64_t count) { return load_part(reinterpret_cast<const float*>(p), count); }
+  static int64_t bytes(int64_t n) { return 4 * n; }
+  static F get(const char* row, int64_t e) { return load(reinterpret_cast<const float*>(row) + e); }
+  static F get_part(const char* row, int64_t e, int64_t count) { return load_part(reinterpret_cast<const float*>(row) + e, count); }
 };
 
 struct KvF16 {
-  static constexpr int kBytes = 2;
-  static F get(const char* p) { return load_f16(p); }
-  static F get_part(const char* p, int64_t count) {
+  static int64_t bytes(int64_t n) { return 2 * n; }
+  static F get(const char* row, int64_t e) { return load_f16(row + 2 * e); }
+  static F get_part(const char* row, int64_t e, int64_t count) {
     uint16_t padded[kLanes] = {};
-    for (int64_t i = 0; i < count; ++i) __builtin_memcpy(padded + i, p + 2 * i, 2);
+    for (int64_t i = 0; i < count; ++i) __builtin_memcpy(padded + i, row + 2 * (e + i), 2);
     return load_f16(padded);
   }
+};
+
+/// Whole blocks of 32: a row never ends within a vector.
+struct KvQ8 {
+  static int64_t bytes(int64_t n) { return n / kKvBlock * kKvBlockBytes; }
+  static F get(const char* row, int64_t e) {
+    const char* block = row + bytes(e);
+    uint16_t d;
+    __builtin_memcpy(&d, block, sizeof d);
+    return mul(load_i8(reinterpret_cast<const int8_t*>(block + 2 + e % kKvBlock)), set1(_cvtsh_ss(d)));
+  }
+  static F get_part(const char*, int64_t, int64_t) { return zero(); }
 };
 
 /// Scores of kQueries queries with `count` (at least 1, at most kKeys) keys, the last one repeated.
@@ -45,12 +59,12 @@ inline void score_tile(const float* q, int64_t ldq, const char* k, int64_t row_s
 #pragma GCC unroll 4
     for (int i = 0; i < kQueries; ++i) queries[i] = load(q + i * ldq + e);
 #pragma GCC unroll 8
-    for (int j = 0; j < kKeys; ++j) step(queries, j, Kv::get(rows[j] + e * Kv::kBytes));
+    for (int j = 0; j < kKeys; ++j) step(queries, j, Kv::get(rows[j], e));
   }
   if (e < head_dim) {
     F queries[kQueries];
     for (int i = 0; i < kQueries; ++i) queries[i] = load_part(q + i * ldq + e, head_dim - e);
-    for (int j = 0; j < kKeys; ++j) step(queries, j, Kv::get_part(rows[j] + e * Kv::kBytes, head_dim - e));
+    for (int j = 0; j < kKeys; ++j) step(queries, j, Kv::get_part(rows[j], e, head_dim - e));
   }
   float out[kQueries * kKeys];
 #pragma GCC unroll 2
@@ -80,9 +94,11 @@ void scores_of_group(int64_t num_q, const float* q, int64_t ldq, const char* k, 
   for (; i < num_q; ++i) scores_of<Kv, 1, 8>(q + i * ldq, ldq, k, row_stride, num_keys, head_dim, scale, scores + i * lds, lds);
 }
 
-/// The first kVectors * kLanes lanes of the weighted sums of kQueries queries.
+/// kVectors * kLanes lanes, from column e on, of the weighted sums of kQueries queries.
 template <class Kv, int kQueries, int kVectors>
-inline void add_values(const float* p, int64_t lds, const char* v, int64_t row_stride, int64_t num_keys, float* out, int64_t ldo) {
+inline void add_values(const float* p, int64_t lds, const char* v, int64_t row_stride, int64_t num_keys, int64_t e, float* out,
+                       int64_t ldo) {
+  out += e;
   F sums[kQueries * kVectors];
 #pragma GCC unroll 16
   for (int i = 0; i < kQueries * kVectors; ++i) sums[i] = load(out + i / kVectors * ldo + i % kVectors * kLanes);
@@ -92,7 +108,7 @@ inline void add_values(const float* p, int64_t lds, const char* v, int64_t row_s
     for (int i = 0; i < kQueries; ++i) weights[i] = set1(p[i * lds + j]);
 #pragma GCC unroll 16
     for (int c = 0; c < kVectors; ++c) {
-      const F value = Kv::get(v + c * kLanes * Kv::kBytes);
+      const F value = Kv::get(v, e + c * kLanes);
 #pragma GCC unroll 4
       for (int i = 0; i < kQueries; ++i) sums[i * kVectors + c] = fma(weights[i], value, sums[i * kVectors + c]);
     }
@@ -107,16 +123,16 @@ void values_of(const float* p, int64_t lds, const char* v, int64_t row_stride, i
   constexpr int kMany = (kLanes == 16 ? 16 : 8) / kQueries;
   int64_t e = 0;
   for (; e + kMany * kLanes <= head_dim; e += kMany * kLanes) {
-    add_values<Kv, kQueries, kMany>(p, lds, v + e * Kv::kBytes, row_stride, num_keys, out + e, ldo);
+    add_values<Kv, kQueries, kMany>(p, lds, v, row_stride, num_keys, e, out, ldo);
   }
   for (; e + kLanes <= head_dim; e += kLanes) {
-    add_values<Kv, kQueries, 1>(p, lds, v + e * Kv::kBytes, row_stride, num_keys, out + e, ldo);
+    add_values<Kv, kQueries, 1>(p, lds, v, row_stride, num_keys, e, out, ldo);
   }
   if (e == head_dim) return;
   for (int i = 0; i < kQueries; ++i) {
     F sum = load_part(out + i * ldo + e, head_dim - e);
     for (int64_t j = 0; j < num_keys; ++j) {
-      sum = fma(set1(p[i * lds + j]), Kv::get_part(v + j * row_stride + e * Kv::kBytes, head_dim - e), sum);
+      sum = fma(set1(p[i * lds + j]), Kv::get_part(v + j * row_stride, e, head_dim - e), sum);
     }
     store_part(out + i * ldo + e, sum, head_dim - e);
   }
@@ -138,6 +154,11 @@ void store_kv(KvType type, const float* src, void* dst, int64_t n) noexcept {
     return;
   }
   char* out = static_cast<char*>(dst);
+  if (type == KvType::kQ8_0) {
+    return store_kv_q8(
+        src, out, n, [](float a) { return static_cast<uint16_t>(_cvtss_sh(a, _MM_FROUND_TO_NEAREST_INT)); },
+        [](uint16_t a) { return _cvtsh_ss(a); });
+  }
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) store_f16(out + 2 * i, load(src + i));
   if (i == n) return;
@@ -149,15 +170,29 @@ void store_kv(KvType type, const float* src, void* dst, int64_t n) noexcept {
 void attention_scores_group(KvType type, int64_t num_q, const float* q, int64_t ldq, const void* k, int64_t stride, int64_t num_keys,
                             int64_t head_dim, float scale, float* scores, int64_t lds) noexcept {
   const char* rows = static_cast<const char*>(k);
-  if (type == KvType::kF32) return scores_of_group<KvF32>(num_q, q, ldq, rows, 4 * stride, num_keys, head_dim, scale, scores, lds);
-  scores_of_group<KvF16>(num_q, q, ldq, rows, 2 * stride, num_keys, head_dim, scale, scores, lds);
+  const auto compute = [&](auto kv) {
+    using Kv = decltype(kv);
+    scores_of_group<Kv>(num_q, q, ldq, rows, Kv::bytes(stride), num_keys, head_dim, scale, scores, lds);
+  };
+  switch (type) {
+    case KvType::kF32: return compute(KvF32{});
+    case KvType::kF16: return compute(KvF16{});
+    case KvType::kQ8_0: return compute(KvQ8{});
+  }
 }
 
 void attention_values_group(KvType type, int64_t num_q, const float* p, int64_t lds, const void* v, int64_t stride, int64_t num_keys,
                             int64_t head_dim, float* out, int64_t ldo) noexcept {
   const char* rows = static_cast<const char*>(v);
-  if (type == KvType::kF32) return values_of_group<KvF32>(num_q, p, lds, rows, 4 * stride, num_keys, head_dim, out, ldo);
-  values_of_group<KvF16>(num_q, p, lds, rows, 2 * stride, num_keys, head_dim, out, ldo);
+  const auto compute = [&](auto kv) {
+    using Kv = decltype(kv);
+    values_of_group<Kv>(num_q, p, lds, rows, Kv::bytes(stride), num_keys, head_dim, out, ldo);
+  };
+  switch (type) {
+    case KvType::kF32: return compute(KvF32{});
+    case KvType::kF16: return compute(KvF16{});
+    case KvType::kQ8_0: return compute(KvQ8{});
+  }
 }
 
 void attention_scores(KvType type, const float* q, const void* k, int64_t stride, int64_t num_keys, int64_t head_dim, float scale,

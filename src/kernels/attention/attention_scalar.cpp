@@ -2,6 +2,7 @@
 // a library call), so its bits differ from those of the vector levels; the order is the same.
 #include <cstring>
 
+#include "kernels/attention/kv_q8-inl.h"
 #include "kernels/levels_internal.h"
 
 namespace attune::kernels::scalar {
@@ -14,8 +15,13 @@ float element(KvType type, const void* base, int64_t index) {
     return value;
   }
   uint16_t half;
-  std::memcpy(&half, static_cast<const char*>(base) + 2 * index, sizeof half);
-  return f16_to_f32(half);
+  if (type == KvType::kF16) {
+    std::memcpy(&half, static_cast<const char*>(base) + 2 * index, sizeof half);
+    return f16_to_f32(half);
+  }
+  const char* block = static_cast<const char*>(base) + index / kKvBlock * kKvBlockBytes;
+  std::memcpy(&half, block, sizeof half);
+  return f16_to_f32(half) * static_cast<signed char>(block[2 + index % kKvBlock]);
 }
 
 }  // namespace
@@ -24,6 +30,10 @@ void store_kv(KvType type, const float* src, void* dst, int64_t n) noexcept {
   if (type == KvType::kF32) {
     std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(float));
     return;
+  }
+  if (type == KvType::kQ8_0) {
+    return store_kv_q8(
+        src, static_cast<char*>(dst), n, [](float a) { return f32_to_f16(a); }, [](uint16_t a) { return f16_to_f32(a); });
   }
   for (int64_t i = 0; i < n; ++i) {
     const uint16_t half = f32_to_f16(src[i]);
