@@ -67,7 +67,7 @@ class Draw {
   Json string() {
     Json out = {{"type", "string"}};
     if (chance(0.3)) {
-      const char* patterns[] = {"^[a-z]{1,5}$", "^(ab|c)*$", "x", "^\\d{2}-\\w+$", "^[^\"]{2}$"};
+      const char* patterns[] = {"^[a-z]{1,5}$", "^(ab|c)*$", "x", "^\\d{2}-\\w+$", "^[A-F]{2}$"};
       out["pattern"] = patterns[below(5)];
       return out;
     }
