@@ -29,7 +29,8 @@ struct Options {
   bool help = false;
 
   void describe(OptionList& list) {
-    list.add("mode", mode, "decode, prefill, beside (steps of decoding while a prompt is computed), profile (where a step's time goes), limits, or probe "
+    list.add("mode", mode,
+             "decode, prefill, beside (steps of decoding while a prompt is computed), profile (where a step's time goes), limits, or probe "
              "(answers lines on stdin).")
         .choices({"decode", "prefill", "beside", "profile", "limits", "probe"});
     list.add("model", model, "A .gguf file.");

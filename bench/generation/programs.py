@@ -17,15 +17,15 @@ class ProgramError(RuntimeError):
     pass
 
 
-def run(command, environment=None):
+def run(command, environment=None, timeout=TIMEOUT_S):
     """Standard output of a program. A failure shows the end of what it said."""
     try:
         done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                              timeout=TIMEOUT_S, env=environment)
+                              timeout=timeout, env=environment)
     except FileNotFoundError:
         raise ProgramError(f"[run] {command[0]} is not here") from None
     except subprocess.TimeoutExpired:
-        raise ProgramError(f"[run] {Path(command[0]).name} took longer than {TIMEOUT_S} s") from None
+        raise ProgramError(f"[run] {Path(command[0]).name} took longer than {timeout} s") from None
     if done.returncode != 0:
         raise ProgramError(f"[run] {Path(command[0]).name} ended with code {done.returncode}: {done.stderr.strip()[-600:]}")
     return done.stdout
@@ -127,6 +127,17 @@ class Server:
     def _log_end(self):
         self.log.seek(0)
         return self.log.read().decode(errors="replace").strip()[-400:]
+
+    def ask(self, path, body):
+        """The JSON answer to a request that is not streamed."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
+        with contextlib.closing(connection):
+            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = response.read()
+        if response.status != 200:
+            raise ProgramError(f"[server] {self.name} answered {response.status}: {answer[:300]!r}")
+        return json.loads(answer)
 
     def chat(self, messages, max_tokens):
         """A streamed, greedy chat completion, as stream() gives it."""

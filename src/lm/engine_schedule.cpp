@@ -275,6 +275,7 @@ void Engine::State::describe_chunk(Job& job, int64_t start, int64_t n, Planned& 
 bool Engine::State::plan_job(Job& job, int64_t rows, bool may_exceed, std::vector<Planned>& planned) {
   const Sequence::State& s = job.sequence();
   const int64_t start = s.cache.length();
+  job.snapshots.erase(job.snapshots.begin(), job.snapshots.upper_bound(start));  // a remembered prefix went beyond them
   if (!job.snapshots.empty()) rows = std::min(rows, *job.snapshots.begin() - start);
   const int64_t n = s.chunk_rows(rows, job.target(), may_exceed);
   if (n == 0 || !reserve(job, n, planned)) return false;

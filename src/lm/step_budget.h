@@ -1,5 +1,5 @@
 // How many rows of prompts a step may compute beside sequences that are decoding, so that none of them waits longer than a limit for its
-// next token. A moving estimate: cost of a decode step, and seconds per row of a prompt on top of it. Bytes do not depend on it (chunks
+// next token. A step is planned to take kAim of the limit: times vary. A moving estimate: cost of a decode step, and seconds per row of a prompt on top of it. Bytes do not depend on it (chunks
 // may be cut anywhere), so it may follow the clock. Not thread-safe.
 #pragma once
 
@@ -14,11 +14,11 @@ class StepBudget {
   StepBudget(double max_seconds, int64_t max_rows, int64_t min_rows = 8)
       : max_seconds_(max_seconds), max_rows_(max_rows), min_rows_(std::min(min_rows, max_rows)) {}
 
-  /// Rows of prompts for a step that also decodes `decoding` sequences.
+  /// Rows of prompts for a step that also decodes `decoding` sequences; the fewest before anything was measured.
   int64_t prompt_rows(int64_t decoding) const noexcept {
     if (decoding == 0 || max_seconds_ <= 0) return max_rows_;
-    if (seconds_per_row_ <= 0) return std::min(max_rows_, kFirstRows);
-    const double left = max_seconds_ - decode_seconds(decoding);
+    if (seconds_per_row_ <= 0) return min_rows_;
+    const double left = kAim * max_seconds_ - decode_seconds(decoding);
     if (left <= 0) return min_rows_;
     // Compared in double: the quotient may be huge.
     return std::max(min_rows_, static_cast<int64_t>(std::min(static_cast<double>(max_rows_), left / seconds_per_row_)));
@@ -41,7 +41,7 @@ class StepBudget {
   double seconds_per_row() const noexcept { return seconds_per_row_; }
 
  private:
-  static constexpr int64_t kFirstRows = 16;  // before anything was measured
+  static constexpr double kAim = 0.8;
   /// Slower at once by half, faster by a quarter: a limit is kept by believing bad news.
   static double mix(double old, double now) noexcept { return old <= 0 ? now : old + (now > old ? 0.5 : 0.25) * (now - old); }
   /// A batch costs at least what a smaller one did, and no more than in proportion to its sequences.

@@ -16,6 +16,8 @@ namespace {
 using testing::random_ids;
 using testing::tiny_model;
 
+constexpr int kMaxIdle = 1000;  // steps in a row that may compute nothing
+
 struct Generated {
   std::vector<int32_t> ids;
   std::vector<float> logp;
@@ -130,6 +132,7 @@ void run_schedule(uint64_t seed, References& references) {
   std::vector<Generated> got(plans.size());
   std::vector<std::stop_source> stops(plans.size());
   size_t done = 0, submitted = 0;
+  int idle = 0;
   std::vector<bool> cancelled(plans.size(), false);
   while (done < plans.size()) {
     if (submitted < plans.size() && (rng.below(2) == 0 || done == submitted)) {
@@ -150,7 +153,8 @@ void run_schedule(uint64_t seed, References& references) {
       };
       engine.submit(std::move(request));
     }
-    engine.step();
+    idle = engine.step().rows > 0 ? 0 : idle + 1;
+    ASSERT_LT(idle, kMaxIdle) << "schedule " << seed << ": nothing is computed";
     for (size_t i = 0; i < submitted; ++i) {
       if (plans[i].cancel && !cancelled[i] && rng.below(6) == 0) {
         cancelled[i] = true;
@@ -172,6 +176,123 @@ void run_schedule(uint64_t seed, References& references) {
   engine.clear_prefix_cache();
   EXPECT_EQ(engine.stats().kv_bytes, 0) << "schedule " << seed << ": pages left behind";
   EXPECT_EQ(engine.stats().running, 0);
+}
+
+/// Work beside the request under test: another prompt or one that begins like it, a fork of `prefix`, cancelled by `stop` or not.
+void submit_neighbour(Engine& engine, const Prompt& fixed, Sequence& prefix, std::stop_token stop, Rng& rng, int& running) {
+  Request request;
+  SeqOptions options;
+  options.seed = rng.next_u64();
+  options.sampler.temperature = rng.below(3) == 0 ? 0 : 1;
+  options.sampler.top_k = rng.below(3) == 0 ? 0 : 64;
+  options.want_model_logprob = rng.below(3) == 0;
+  switch (rng.below(3)) {
+    case 0: {
+      request.sequence = engine.start(options);
+      request.sequence.append(random_prompt(rng));
+      break;
+    }
+    case 1: {  // the same beginning: waits for it, or finds it remembered
+      const std::span<const int32_t> ids = std::get<Tokens>(fixed.pieces[0]).ids;
+      request.sequence = engine.start(options);
+      request.sequence.append(ids.first(static_cast<size_t>(2 + rng.below(ids.size() - 2))));
+      request.sequence.append(std::vector<int32_t>{static_cast<int32_t>(rng.below(500))});
+      break;
+    }
+    default: {
+      request.sequence = prefix.fork(rng.next_u64());
+      request.sequence.append(std::vector<int32_t>{static_cast<int32_t>(rng.below(500))});
+    }
+  }
+  request.max_new = static_cast<int64_t>(1 + rng.below(rng.below(8) == 0 ? 150 : 30));
+  if (rng.below(3) == 0) request.stop = std::move(stop);
+  request.on_done = [&running](Sequence, Finish, const Error*) { --running; };
+  ++running;
+  engine.submit(std::move(request));
+}
+
+/// The answer to `fixed` when 31 others are computed beside it, some of them submitted before and some after.
+Generated beside_neighbours(Engine& engine, const Plan& fixed, uint64_t round) {
+  Rng rng(round, "neighbours");
+  Generated got;
+  int running = 0;
+  bool finished = false;
+  Sequence prefix = engine.start();
+  prefix.append(fixed.prompt);
+  engine.prefill(prefix);
+  prefix.rewind(std::min<int64_t>(
+      prefix.computed(),
+      prefix.length() -
+          static_cast<int64_t>(1 + rng.below(30))));  // refused where the cache keeps less of the past: then the forks are longer
+  if (round % 2 == 0) engine.clear_prefix_cache();
+  std::stop_source stop;
+  const uint64_t place = rng.below(32);
+  for (uint64_t i = 0; i < 32; ++i) {
+    if (rng.below(4) == 0) engine.step();
+    if (i != place) {
+      submit_neighbour(engine, fixed.prompt, prefix, stop.get_token(), rng, running);
+      continue;
+    }
+    Request request;
+    request.sequence = engine.start(fixed.options);
+    request.sequence.append(fixed.prompt);
+    request.max_new = fixed.max_new;
+    request.on_token = [&got](const Event& event) {
+      got.ids.push_back(event.token);
+      got.logp.push_back(event.logp_policy);
+      return true;
+    };
+    request.on_done = [&](Sequence, Finish finish, const Error*) {
+      got.finish = finish;
+      finished = true;
+    };
+    engine.submit(std::move(request));
+  }
+  int idle = 0;
+  for (uint64_t step = 0; !finished || running > 0; ++step) {
+    idle = engine.step().rows > 0 ? 0 : idle + 1;
+    if (idle == kMaxIdle) {
+      ADD_FAILURE() << "nothing is computed, " << running << " others are unfinished, round " << round;
+      return got;
+    }
+    if (step == 5 + round % 20) stop.request_stop();
+  }
+  return got;
+}
+
+TEST(Schedules, AFixedRequestGivesTheSameBytesBesideAnyNeighbours) {
+  for (const char* compute : {"fast", "f32"}) {
+    EngineOptions options;
+    options.threads = 2;
+    options.compute = compute;
+    options.prefix_cache_mib = 0;
+    Engine reference(tiny_model(), options);
+    Plan fixed;
+    fixed.prompt = Prompt(random_ids(90, 1000));  // random_prompt's neighbours share this beginning
+    fixed.options.seed = 11;
+    fixed.max_new = 24;
+    const Generated want = alone(reference, fixed);
+    ASSERT_EQ(want.ids.size(), 24u);
+    options.prefix_cache_mib = 8;
+    options.kv_memory_mib = 1;  // less than 32 sequences take: some are parked
+    options.max_chunk = 64;
+    Engine engine(tiny_model(), options);
+    std::vector<Sequence> held;  // leaves about half of the memory
+    for (uint64_t i = 0; engine.stats().kv_bytes < engine.stats().kv_bytes_max / 2; ++i) {
+      held.push_back(engine.start());
+      held.back().append(random_ids(100, 2000 + i));
+      engine.prefill(held.back());
+    }
+    for (uint64_t round = 0; round < 100; ++round) {
+      const Generated got = beside_neighbours(engine, fixed, round);
+      ASSERT_EQ(got.finish, Finish::kLength) << compute << ", round " << round;
+      ASSERT_EQ(got.ids, want.ids) << compute << ", round " << round;
+      ASSERT_TRUE(same_bytes(got.logp, want.logp)) << compute << ", round " << round;
+    }
+    EXPECT_GT(engine.stats().cancelled, 0);
+    EXPECT_GT(engine.stats().prefix_hits, 0);
+    EXPECT_GT(engine.stats().preempted, 0);
+  }
 }
 
 TEST(Schedules, EveryRequestGivesTheBytesOfARunOfItsOwn) {
