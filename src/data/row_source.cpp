@@ -91,6 +91,14 @@ std::string_view trim_blanks(std::string_view text) noexcept {
   return text;
 }
 
+std::string lower_ascii(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
 std::string_view parse_key(std::string_view text, std::string_view what) {
   text = trim_blanks(text);
   if (text.empty()) throw RowProblem{cat("empty ", what)};

@@ -60,6 +60,8 @@ class RowSource {
 };
 
 std::string_view trim_blanks(std::string_view text) noexcept;
+/// A to Z made small; other bytes stay.
+std::string lower_ascii(std::string_view text);
 /// A key: not empty after trimming, at most kMaxKeyBytes. Throws RowProblem.
 std::string_view parse_key(std::string_view text, std::string_view what);
 /// A finite number with a decimal point, nothing after it. Throws RowProblem.
