@@ -9,7 +9,8 @@ Usage: scripts/check.sh [--full] [--base REF] [--fix]
 
   --base REF   what counts as changed: everything since REF, and the working tree (default: origin/main if there is one, else HEAD)
   --fix        let clang-format rewrite the changed lines
-  --full       all tests, sanitizers and fuzz targets as well (.ci/run)
+  --full       all tests, sanitizers and fuzz targets as well (.ci/run), 10,000 random schedules of the engine, and its tests under
+               ThreadSanitizer
 TEXT
 }
 
@@ -69,6 +70,15 @@ ctest --test-dir build/release --output-on-failure --parallel "$(nproc)" -L '^un
 
 if [ "$full" -eq 1 ]; then
   bash .ci/run || failures+=(".ci/run")
+
+  # Not through ctest, whose limits of time are for the usual run.
+  heading "10,000 schedules of the engine"
+  ATTUNE_SCHEDULES=10000 build/release/tests/lm/test_lm --gtest_filter='Schedules.*' || failures+=("schedules")
+
+  heading "Tests of lm/ under ThreadSanitizer"
+  cmake --preset tsan >/dev/null
+  cmake --build build/tsan --parallel "$(nproc)" --target test_lm || failures+=("ThreadSanitizer: build")
+  TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/lm/test_lm --gtest_filter='-Golden.*:Head.ReleasedModel*' || failures+=("ThreadSanitizer")
 fi
 
 heading "Result"

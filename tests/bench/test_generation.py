@@ -17,6 +17,7 @@ import compare_greedy
 import machine
 import pairs
 import programs
+import quality
 import report
 import rows
 import run
@@ -253,6 +254,39 @@ class Comparison(unittest.TestCase):
         self.assertEqual(compare_greedy.compare([1, 9], [1, 2], top)[0], "different")
         self.assertEqual(compare_greedy.compare([1, 7], [1, 2], top)[0], "different")  # not even among the likeliest
         self.assertEqual(compare_greedy.compare([1], [1, 2], top)[0], "different")     # shorter
+
+
+class Quality(unittest.TestCase):
+    def test_gates(self):
+        fast, exact = ({"perplexity": value, "scored": 10, "windows": 2} for value in (10.009, 10.0))
+        first, second = quality.perplexity_gates(fast, exact, 10.0)
+        self.assertTrue(first["holds"])
+        self.assertTrue(second["holds"])
+        fast["perplexity"] = 10.011
+        self.assertEqual([gate["holds"] for gate in quality.perplexity_gates(fast, exact, 10.0)], [False, False])
+        fast["perplexity"] = 9.9  # better than the peer's, yet far from the exact one
+        self.assertEqual([gate["holds"] for gate in quality.perplexity_gates(fast, exact, 10.0)], [False, True])
+        fast["perplexity"] = float("nan")
+        self.assertEqual([gate["holds"] for gate in quality.perplexity_gates(fast, exact, 10.0)], [False, False])
+        self.assertEqual(len(quality.perplexity_gates(fast, None, 10.0)), 1)
+
+    def test_agreement(self):
+        found = {key: 1 for key in ("prompts", "tokens", "rms_logit_error", "near_tie_below", "near_ties", "tokens_before_first_near_tie",
+                                    "equal_tokens", "parted")}
+        self.assertTrue(quality.agreement_gate({**found, "parted_before_near_tie": 0})["holds"])
+        self.assertFalse(quality.agreement_gate({**found, "parted_before_near_tie": 1})["holds"])
+
+    def test_peer(self):
+        self.assertEqual(quality.peer_perplexity("[1]9.1,\nFinal estimate: PPL = 12.3456 +/- 0.5\n"), 12.3456)
+        for bad in ("", "PPL = 3", "Final estimate: PPL = 1.0 +/- 1\nFinal estimate: PPL = 1.0 +/- 1\n"):
+            with self.assertRaises(programs.ProgramError):
+                quality.peer_perplexity(bad)
+
+    def test_text(self):
+        text = quality.held_out_text()
+        self.assertEqual(text, quality.held_out_text())
+        self.assertGreater(len(text), 200000)
+        self.assertFalse(text.endswith("\n"))
 
 
 class CommandLine(unittest.TestCase):
