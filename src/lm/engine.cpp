@@ -131,6 +131,11 @@ void Engine::submit(Request request) {
   auto job = std::make_unique<Job>();
   job->request = std::move(request);
   job->num_prompt = job->sequence().length();
+  if (const auto& constraint = job->request.constraint) {
+    check(constraint->vocab().vocab_size() <= model().config().vocab_size, ErrorCode::kInvalidArgument, "[submit] the constraint knows ",
+          constraint->vocab().vocab_size(), " tokens, the model ", model().config().vocab_size);
+    job->constraint.emplace(constraint, job->request.stop_ids);
+  }
   check(job->sequence().pending() >= 1, ErrorCode::kInvalidArgument, "[submit] nothing is pending: append at least one token");
   job->done = [](Job& j, Finish finish, const Error* error) {
     if (j.request.on_done) j.request.on_done(std::move(j.request.sequence), finish, error);

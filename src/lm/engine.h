@@ -27,6 +27,7 @@
 #include "lm/model.h"
 #include "lm/prompt.h"
 #include "lm/sampler.h"
+#include "lm/token_constraint.h"
 
 namespace attune::lm {
 
@@ -124,6 +125,9 @@ struct Request {
   std::vector<int32_t> stop_ids;
   bool report_stop_id = false;
   int32_t num_top = 0;
+  /// What the generated text must fit (null: anything). Probabilities are then those among the allowed tokens. Ends (kStop) as soon as the text
+  /// is complete and nothing can follow; kError if no token fits.
+  std::shared_ptr<const TokenConstraint> constraint;
   std::stop_token stop;
   std::function<bool(const Event&)> on_token;
   std::function<void(Sequence, Finish, const Error*)> on_done;
@@ -195,7 +199,8 @@ class Engine {
   /// Computes all pending positions but the last one (the next generation, or fork, computes it), so that forks share the prefix.
   void prefill(Sequence& sequence, std::stop_token stop = {});
   Completion generate(Sequence sequence, int64_t max_new, std::vector<int32_t> stop_ids,
-                      const std::function<bool(const Event&)>& on_token = {}, std::stop_token stop = {});
+                      const std::function<bool(const Event&)>& on_token = {}, std::stop_token stop = {},
+                      std::shared_ptr<const TokenConstraint> constraint = nullptr);
   /// Log-probabilities of given completions, prompts.size() == completions.size(). `vocab` null: the whole vocabulary.
   std::vector<ScoreOut> score(std::span<const Prompt> prompts, std::span<const std::vector<int32_t>> completions,
                               std::shared_ptr<const VocabSet> vocab = nullptr, std::stop_token stop = {});

@@ -62,7 +62,8 @@ void Engine::prefill(Sequence& sequence, std::stop_token stop) {
 }
 
 Completion Engine::generate(Sequence sequence, int64_t max_new, std::vector<int32_t> stop_ids,
-                            const std::function<bool(const Event&)>& on_token, std::stop_token stop) {
+                            const std::function<bool(const Event&)>& on_token, std::stop_token stop,
+                            std::shared_ptr<const TokenConstraint> constraint) {
   Completion out;
   std::atomic<bool> done{false};
   std::optional<Error> failure;
@@ -71,6 +72,7 @@ Completion Engine::generate(Sequence sequence, int64_t max_new, std::vector<int3
   request.max_new = max_new;
   request.stop_ids = std::move(stop_ids);
   request.stop = std::move(stop);
+  request.constraint = std::move(constraint);
   request.on_token = [&](const Event& event) {
     out.ids.push_back(event.token);
     out.logp_policy.push_back(event.logp_policy);

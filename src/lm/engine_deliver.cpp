@@ -59,6 +59,7 @@ void Engine::State::deliver(std::vector<Planned>& planned, std::span<const float
 
 bool Engine::State::needs_only_best(Job& job) const {
   if (job.kind != Job::Kind::kGenerate || job.request.num_top > 0) return false;
+  if (job.constraint && !job.draft.empty()) return false;  // what is allowed behind a guess is known when the guess is
   const SeqOptions& want = job.sequence().options;
   return !want.want_model_logprob && want.vocab == nullptr && head.can_screen(*model->weights(), tokens_needed(want.sampler));
 }
@@ -73,15 +74,28 @@ std::span<const float> Engine::State::gather(std::span<const Output> outputs) {
 void Engine::State::deliver_best(std::span<const Output> outputs, StepReport& report) {
   std::vector<int64_t> k;
   for (const Output& output : outputs) k.push_back(tokens_needed(output.owner->job->sequence().options.sampler));
+  std::vector<std::span<const uint64_t>> allowed(outputs.size());
+  std::vector<std::optional<Error>> errors(outputs.size());
+  pool.run(static_cast<int>(outputs.size()), [&](int index) {
+    const auto i = static_cast<size_t>(index);
+    Job& job = *outputs[i].owner->job;
+    if (!job.constraint) return;
+    try {
+      allowed[i] = job.constraint->allowed();
+    } catch (const Error& error) {
+      errors[i] = error;
+    }
+  });
   const auto hidden = gather(outputs);
-  head.best(*model->weights(), hidden, k, model->forbidden_ids(), {options.head_z, options.exact_head}, best);
-  if (options.head_audit_every > 0 && ++screened_steps % options.head_audit_every == 0) audit(hidden, k);
+  head.best(*model->weights(), hidden, k, model->forbidden_ids(), {options.head_z, options.exact_head}, best, allowed);
+  if (options.head_audit_every > 0 && ++screened_steps % options.head_audit_every == 0) audit(hidden, k, allowed[0]);
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!is_awaited(outputs[i])) continue;
     Outcome outcome;
+    outcome.error = errors[i];
     Sequence::State& s = outputs[i].owner->job->sequence();
     try {
-      outcome.sampled = sample_best(std::move(best[i]), s.options.sampler, s.rng.uniform());
+      if (!outcome.error) outcome.sampled = sample_best(std::move(best[i]), s.options.sampler, s.rng.uniform());
     } catch (const Error& error) {
       outcome.error = error;
     }
@@ -90,12 +104,13 @@ void Engine::State::deliver_best(std::span<const Output> outputs, StepReport& re
 }
 
 /// The first row again from the full head. A miss is counted, never repaired: the answer would depend on when audits happen.
-void Engine::State::audit(std::span<const float> hidden, std::span<const int64_t> k) {
+void Engine::State::audit(std::span<const float> hidden, std::span<const int64_t> k, std::span<const uint64_t> allowed) {
   const int64_t v = model->config().vocab_size;
   logits.resize(std::max(logits.size(), static_cast<size_t>(v)));
   head.logits(*model->weights(), hidden.first(static_cast<size_t>(model->config().hidden_size)), 1, logits.data());
   const std::span<float> row(logits.data(), static_cast<size_t>(v));
   forbid(row, model->forbidden_ids());
+  if (!allowed.empty()) mask_logits(allowed, row);
   const auto want = best_candidates(row, nullptr, k[0]);
   const bool same = std::equal(want.begin(), want.end(), best[0].begin(), best[0].end(),
                                [](const Candidate& a, const Candidate& b) { return a.id == b.id && a.logit == b.logit; });
@@ -144,6 +159,7 @@ Engine::State::Outcome Engine::State::read_logits(const Output& output, std::spa
       out.score = static_cast<float>(log_probability(row, s.ids[static_cast<size_t>(output.position + 1)], vocab));
     } else if (job.kind == Job::Kind::kGenerate) {
       forbid(row, model->forbidden_ids());
+      if (job.constraint) mask_logits(job.constraint->allowed(), row);
       out.sampled = sample(row, s.options.sampler, {s.ids, job.num_prompt}, vocab, s.rng.uniform(), &job.top, job.request.num_top,
                            s.options.want_model_logprob);
     } else {
@@ -196,13 +212,14 @@ void Engine::State::accept_token(Job& job, const Sampled& sampled, int64_t posit
 /// Tells the caller; kNone: the generation goes on.
 Finish Engine::State::report_token(Job& job, const Sampled& sampled) {
   const Sequence::State& s = job.sequence();
+  if (job.constraint) job.constraint->accept(sampled.id);
   const auto& stops = job.request.stop_ids;
   const bool is_stop = std::find(stops.begin(), stops.end(), sampled.id) != stops.end();
   bool wants_more = true;
   if (job.request.on_token && (!is_stop || job.request.report_stop_id)) {
     wants_more = job.request.on_token({sampled.id, sampled.logp_policy, sampled.logp_model, job.top});
   }
-  if (is_stop || !wants_more) return Finish::kStop;
+  if (is_stop || !wants_more || (job.constraint && job.constraint->finished())) return Finish::kStop;
   if (s.length() - job.num_prompt >= job.request.max_new) return Finish::kLength;
   if (s.length() >= model->config().context_length) return Finish::kContext;
   return Finish::kNone;

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "core/thread_pool.h"
@@ -33,6 +34,7 @@ struct Job {
   int64_t score_begin = 0;          // kScore: first position that is scored
   std::vector<float> output;        // kScore: [n]; kHidden: [length, D]; kLogits: [V]
   std::vector<TokenLogprob> top;
+  std::optional<ConstraintCursor> constraint;  // kGenerate
   std::function<void(Job&, Finish, const Error*)> done;
 
   // Schedule.
@@ -127,7 +129,7 @@ struct Engine::State {
   bool needs_only_best(Job& job) const;
   std::span<const float> gather(std::span<const Output> outputs);
   void deliver_best(std::span<const Output> outputs, StepReport& report);
-  void audit(std::span<const float> hidden, std::span<const int64_t> k);
+  void audit(std::span<const float> hidden, std::span<const int64_t> k, std::span<const uint64_t> allowed);
   void deliver_logits(std::span<const Output> outputs, StepReport& report);
   Outcome read_logits(const Output& output, std::span<float> row);
   void accept(const Output& output, const Outcome& outcome, StepReport& report);

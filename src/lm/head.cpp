@@ -51,7 +51,8 @@ bool Head::can_screen(const Weights& weights, int64_t k) const noexcept {
   return fast_ && k > 0 && k <= static_cast<int64_t>(weights.head_spread().group.size()) / 4;
 }
 
-void Head::approximate(const Weights& weights, int64_t num_rows, std::span<const int32_t> excluded) {
+void Head::approximate(const Weights& weights, int64_t num_rows, std::span<const int32_t> excluded,
+                       std::span<const std::span<const uint64_t>> allowed) {
   const Matrix& head = weights.head();
   const int64_t v = head.rows, groups = static_cast<int64_t>(weights.head_spread().group.size());
   if (static_cast<int64_t>(approx_.size()) < num_rows * v) approx_.resize(static_cast<size_t>(num_rows * v));
@@ -64,6 +65,9 @@ void Head::approximate(const Weights& weights, int64_t num_rows, std::span<const
       float* row = approx_.data() + t * v;
       for (const int32_t id : excluded) {
         if (id >= begin && id < end) row[id] = kImpossible;
+      }
+      if (!allowed.empty() && !allowed[static_cast<size_t>(t)].empty()) {
+        mask_logits(allowed[static_cast<size_t>(t)].subspan(static_cast<size_t>(begin) / 64), {row + begin, static_cast<size_t>(end - begin)});
       }
       for (int64_t first = begin; first < end; first += kHeadGroup) {
         const int64_t last = std::min(end, first + kHeadGroup);
@@ -114,14 +118,14 @@ void Head::compute_exactly(const Matrix& head, std::span<Row> rows) {
 }
 
 void Head::best(const Weights& weights, std::span<const float> hidden, std::span<const int64_t> k, std::span<const int32_t> excluded,
-                const HeadOptions& options, std::vector<std::vector<Candidate>>& out) {
+                const HeadOptions& options, std::vector<std::vector<Candidate>>& out, std::span<const std::span<const uint64_t>> allowed) {
   const Matrix& head = weights.head();
   const HeadSpread& spread = weights.head_spread();
   const auto num_rows = static_cast<int64_t>(k.size());
   const int64_t v = head.rows, groups = static_cast<int64_t>(spread.group.size());
   const double sqrt_d = std::sqrt(static_cast<double>(head.cols));
   quantise_rows(ops_, pool_, hidden.data(), num_rows, head.cols, quantised_);
-  approximate(weights, num_rows, excluded);
+  approximate(weights, num_rows, excluded, allowed);
 
   std::vector<Row> rows(static_cast<size_t>(num_rows));
   const auto each = [&](auto&& body) { pool_.run(static_cast<int>(num_rows), [&](int t) { body(rows[static_cast<size_t>(t)]); }); };
@@ -129,7 +133,7 @@ void Head::best(const Weights& weights, std::span<const float> hidden, std::span
   const auto ask_rows = [&](Row& row, int64_t g, auto&& matters) {
     const float* approx = approx_.data() + row.t * v;
     for (int64_t r = g * kHeadGroup; r < std::min(v, (g + 1) * kHeadGroup); ++r) {
-      if (matters(approx[r], r)) row.ask(r / kPanel);
+      if (approx[r] != kImpossible && matters(approx[r], r)) row.ask(r / kPanel);
     }
   };
   for (int64_t t = 0; t < num_rows; ++t) {

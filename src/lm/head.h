@@ -16,6 +16,7 @@
 #include "core/thread_pool.h"
 #include "kernels/kernels.h"
 #include "lm/sampler.h"
+#include "lm/token_constraint.h"
 #include "lm/weights.h"
 
 namespace attune::lm {
@@ -43,14 +44,16 @@ class Head {
   /// screening leaves. Measured on two cores; the dot products of AVX-512 VNNI are cheap against reading memory here and there.
   int64_t max_screened_rows() const noexcept { return ops_.isa == kernels::Isa::kAvx512 ? 4 : 12; }
   /// The k[t] best tokens of each hidden state without those of `excluded`, in the order of `better`. Reads half of the head.
+  /// allowed[t]: bits of the tokens that count for that row (lm/token_constraint.h); empty: all. Fewer than k[t] come out if fewer are allowed.
   void best(const Weights& weights, std::span<const float> hidden, std::span<const int64_t> k, std::span<const int32_t> excluded,
-            const HeadOptions& options, std::vector<std::vector<Candidate>>& out);
+            const HeadOptions& options, std::vector<std::vector<Candidate>>& out, std::span<const std::span<const uint64_t>> allowed = {});
 
   const HeadCounts& counts() const noexcept { return counts_; }
 
  private:
   struct Row;
-  void approximate(const Weights& weights, int64_t num_rows, std::span<const int32_t> excluded);
+  void approximate(const Weights& weights, int64_t num_rows, std::span<const int32_t> excluded,
+                   std::span<const std::span<const uint64_t>> allowed);
   void compute_exactly(const Matrix& head, std::span<Row> rows);
 
   bool fast_;
