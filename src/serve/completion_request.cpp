@@ -5,6 +5,7 @@
 
 #include "serve/api_error.h"
 #include "serve/json.h"
+#include "serve/response_format.h"
 #include "text/stop.h"
 
 namespace attune::serve {
@@ -27,7 +28,6 @@ struct Unsupported {
 
 bool is_empty(const Json& value) { return (value.is_array() || value.is_object() || value.is_string()) && value.empty(); }
 bool is_false(const Json& value) { return value.is_boolean() && !value.get<bool>(); }
-bool is_plain_text(const Json& value) { return value.is_object() && value.contains("type") && value["type"] == "text"; }
 bool is_no_tool(const Json& value) { return value == "none" || value == "auto"; }
 bool is_text_only(const Json& value) { return value.is_array() && value == Json::array({"text"}); }
 bool is_one(const Json& value) { return value.is_number() && value.get<double>() == 1; }
@@ -38,7 +38,6 @@ constexpr Unsupported kUnsupported[] = {
     {"tool_choice", is_no_tool, true, true},
     {"functions", is_empty, true, true},
     {"function_call", is_no_tool, true, true},
-    {"response_format", is_plain_text, true, true},
     {"grammar", is_empty, true, true},
     {"json_schema", is_empty, true, true},
     {"modalities", is_text_only, true, false},
@@ -275,6 +274,7 @@ int64_t CompletionRequest::max_new(const RequestLimits& limits) const noexcept {
 CompletionRequest parse_chat_request(std::string_view body, const RequestLimits& limits) {
   const Json json = parse_json_object(body);
   CompletionRequest request = read_common(json, true, limits);
+  request.grammar = read_response_format(json, body);
   read_messages(json, limits, request);
   return request;
 }
@@ -282,6 +282,7 @@ CompletionRequest parse_chat_request(std::string_view body, const RequestLimits&
 CompletionRequest parse_completion_request(std::string_view body, const RequestLimits& limits) {
   const Json json = parse_json_object(body);
   CompletionRequest request = read_common(json, false, limits);
+  request.grammar = read_response_format(json, body);
   read_prompt(json, limits, request);
   return request;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "core/options.h"
 #include "lm/sampler.h"
 #include "text/chat.h"
+#include "text/grammar.h"
 
 namespace attune::serve {
 
@@ -46,6 +48,7 @@ struct CompletionRequest {
   std::vector<std::string> text_prompts;                  ///< completions: texts,
   std::vector<std::vector<int32_t>> id_prompts;           ///< or ids
   std::vector<std::string> stops;
+  std::shared_ptr<const text::Grammar> grammar;           ///< what the answer must fit; null: anything
   uint64_t seed = 0;
   bool has_seed = false;
   bool include_usage = false;

@@ -129,6 +129,7 @@ Generation::Generation(TextEngine& engine, Gate& gate, Metrics& metrics, Generat
     call.num_choices = options.num_choices;
     call.max_new = std::min(options.max_new, engine.info().context_length - length);
     call.num_top = options.num_top;
+    call.grammar = options.grammar;
     call.want_logprob = options.keep_tokens;
     call.stop = state.stop.get_token();
     const int offset = p * options.num_choices;

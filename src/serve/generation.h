@@ -27,6 +27,7 @@ struct GenerationOptions {
   int64_t max_new = 1;                        ///< cut to what the context leaves
   bool keep_tokens = false;
   int32_t num_top = 0;
+  std::shared_ptr<const text::Grammar> grammar;  ///< what every answer must fit; null: anything
   ChoiceText::Options text;
 };
 

@@ -13,11 +13,12 @@ namespace attune::serve {
 
 struct LmTextEngine::State {
   State(std::shared_ptr<lm::Engine> e, const LmTextEngineOptions& o)
-      : engine(std::move(e)), options(o), tokenizer(*engine->model().tokenizer()) {}
+      : engine(std::move(e)), options(o), tokenizer(*engine->model().tokenizer()), constraints(tokenizer) {}
 
   std::shared_ptr<lm::Engine> engine;
   LmTextEngineOptions options;
   const text::Tokenizer& tokenizer;
+  lm::ConstraintCache constraints;
   EngineInfo info;
   std::vector<std::string> stops;
 
@@ -93,6 +94,7 @@ lm::Request LmTextEngine::State::request(const std::shared_ptr<GenerateCall>& ca
   out.max_new = call->max_new;
   out.stop_ids = engine->model().stop_ids();
   out.num_top = call->num_top;
+  if (call->grammar != nullptr) out.constraint = constraints.get(call->grammar);
   out.stop = call->stop;
   out.on_token = [this, call, choice](const lm::Event& event) {
     {

@@ -64,6 +64,7 @@ GenerationOptions make_options(const TextEngine& engine, CompletionRequest& requ
   out.max_new = asked;
   out.keep_tokens = request.logprobs;
   out.num_top = request.num_top;
+  out.grammar = std::move(request.grammar);
   out.text.stops = std::move(request.stops);
   return out;
 }

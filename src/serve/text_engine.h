@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "lm/engine.h"
 #include "text/chat.h"
+#include "text/grammar.h"
 
 namespace attune::serve {
 
@@ -51,6 +52,7 @@ struct GenerateCall {
   int64_t max_new = 1;
   int32_t num_top = 0;
   bool want_logprob = false;     ///< TokenOut::logprob is wanted (it costs time)
+  std::shared_ptr<const text::Grammar> grammar;  ///< what the text must fit; null: anything
   std::stop_token stop;
   /// False ends the choice (kStop). Runs on the engine's thread: keep it short.
   std::function<bool(int choice, TokenOut token)> on_token;

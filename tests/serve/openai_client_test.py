@@ -4,6 +4,7 @@
 Usage: openai_client_test.py ATTUNE_BINARY MODEL. Exit code 77 (skipped) if the client library, the binary or the model is absent.
 """
 
+import json
 import os
 import re
 import signal
@@ -137,6 +138,35 @@ class OpenAiClient(unittest.TestCase):
         answer = self.complete(temperature=0, max_tokens=4, logit_bias={str(ids[-1]): 100})
         text = self.client.post("/../detokenize", body={"tokens": [ids[-1]]}, cast_to=object)["content"]
         self.assertEqual(answer.choices[0].text.replace("\ufffd", ""), (text * 4).replace("\ufffd", ""))
+
+    SCHEMA = {"type": "object", "additionalProperties": False, "required": ["name", "age", "kind"],
+              "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer", "minimum": 0, "maximum": 99},
+                             "kind": {"enum": ["adult", "child"]}}}
+
+    def schema_format(self, schema):
+        return {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": schema}}
+
+    def test_response_format(self):
+        for seed in range(4):
+            fields = {"response_format": self.schema_format(self.SCHEMA), "max_tokens": 120, "seed": seed, "temperature": 1}
+            choice = self.chat(**fields).choices[0]
+            value = json.loads(choice.message.content)
+            self.assertEqual(choice.finish_reason, "stop")
+            self.assertEqual(list(value), ["name", "age", "kind"])
+            self.assertLessEqual(len(value["name"]), 8)
+            self.assertTrue(isinstance(value["age"], int) and 0 <= value["age"] <= 99)
+            self.assertIn(value["kind"], ("adult", "child"))
+            streamed = "".join(c.choices[0].delta.content or "" for c in self.chat(stream=True, **fields))
+            self.assertEqual(streamed, choice.message.content)
+        answer = self.chat(response_format={"type": "json_object"}, max_tokens=200, logit_bias={})
+        self.assertTrue(answer.choices[0].message.content.startswith("{"))
+        if answer.choices[0].finish_reason == "stop":
+            self.assertIsInstance(json.loads(answer.choices[0].message.content), dict)
+        logprobs = self.chat(response_format=self.schema_format(self.SCHEMA), logprobs=True, top_logprobs=2).choices[0].logprobs
+        self.assertTrue(all(token.logprob <= 0 for token in logprobs.content))
+        bad = self.schema_format({"type": "object", "properties": {"x": {"not": {}}}})
+        self.expect_error(openai.BadRequestError, lambda: self.chat(response_format=bad), 400, code="invalid_json_schema",
+                          param="response_format.json_schema.schema")
 
     def expect_error(self, error_class, call, status, **body):
         with self.assertRaises(error_class) as caught:
