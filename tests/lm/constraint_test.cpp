@@ -179,26 +179,16 @@ TEST(ConstrainedGeneration, BiasCannotBreakTheGrammar) {
   EXPECT_TRUE(text::ByteAutomaton(c->grammar()).advance(engine.model().tokenizer()->decode(result.ids)));
 }
 
-/// Pieces "a" and the quote only: no token spells what objects need.
-TEST(ConstrainedGeneration, AVocabularyThatCannotSpellItIsAnError) {
-  text::Vocab vocab;
-  vocab.pieces = {"<pad>", "<eos>", "<bos>", "<unk>", "a", "\""};
-  vocab.scores.assign(6, 0);
-  using enum text::PieceType;
-  vocab.types = {kControl, kControl, kControl, kUnknown, kNormal, kNormal};
-  for (int byte = 0; byte < 256; ++byte) {  // byte pieces that are not in use
-    static const char* digits = "0123456789ABCDEF";
-    vocab.pieces.push_back(std::string("<0x") + digits[byte >> 4] + digits[byte & 15] + ">");
-    vocab.scores.push_back(0);
-    vocab.types.push_back(kByte);
-  }
-  const auto trie = std::make_shared<const VocabTrie>(text::Tokenizer(vocab));
-  for (auto& type : vocab.types) type = type == kByte ? kUnused : type;
-  ConstraintCursor cursor(std::make_shared<const TokenConstraint>(trie, text::compile_json_schema(R"({"type":"string"})")), {1});
-  EXPECT_NO_THROW(cursor.allowed());
-  EXPECT_THROW(cursor.accept(2), Error);
-  EXPECT_THROW(cursor.accept(-1), Error);
-  EXPECT_THROW(cursor.accept(1 << 30), Error);
+TEST(ConstraintCursor, RefusesTokensThatDoNotFit) {
+  const auto c = constraint(R"({"const":"ab"})");
+  for (const int32_t bad : {-1, 1 << 30, 2, 3}) EXPECT_THROW(ConstraintCursor(c, {1}).accept(bad), Error) << bad;
+  ConstraintCursor cursor(c, {1});
+  cursor.accept(1);  // a stop id ends the generation, not the text
+  EXPECT_FALSE(cursor.finished());
+  EXPECT_EQ(cursor.allowed()[0] & 2, 0u) << "not before the text is complete";
+  for (const int32_t id : tiny_model()->tokenizer()->encode("\"ab\"")) cursor.accept(id);
+  EXPECT_TRUE(cursor.finished());
+  EXPECT_EQ(cursor.allowed()[0], 2u) << "nothing but the stop id";
 }
 
 TEST(ConstrainedGeneration, AmbiguityThatCostsTooMuchIsAnError) {
