@@ -155,6 +155,10 @@ void mask_logits(std::span<const uint64_t> allowed, std::span<float> logits) noe
     if (bits == ~uint64_t{0}) continue;
     const size_t begin = word * 64;
     const size_t count = std::min<size_t>(64, logits.size() - begin);
+    if (bits == 0) {
+      std::fill_n(logits.data() + begin, count, kImpossible);
+      continue;
+    }
     for (size_t i = 0; i < count; ++i) {
       if ((bits >> i & 1) == 0) logits[begin + i] = kImpossible;
     }
