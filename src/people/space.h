@@ -74,6 +74,8 @@ class EmbeddingSpace {
   const Direction& direction(std::string_view name) const;
 
   std::span<const float> row(IndexType row) const;
+  /// All rows, [size, d].
+  std::span<const float> rows() const noexcept { return rows_; }
   Vec vec(IndexType row) const;
   /// (1 - t) a + t b.
   Vec lerp(IndexType a, IndexType b, float t) const;
