@@ -17,39 +17,31 @@ constexpr int64_t kRowGrain = 32;
 /// Ratings of one side, row by row in rising column order.
 struct Side {
   int64_t num_rows = 0;
-  std::vector<int64_t> offsets;    ///< [num_rows + 1]
-  std::vector<AlsEntry> entries;   ///< [nnz]
-  std::vector<float> factors;      ///< [num_rows, d]
-  std::span<const AlsEntry> row(int64_t r) const {
-    return std::span(entries).subspan(static_cast<size_t>(offsets[r]), static_cast<size_t>(offsets[r + 1] - offsets[r]));
-  }
+  std::vector<int64_t> offsets;  ///< [num_rows + 1]
+  std::vector<int32_t> columns;  ///< [nnz]
+  std::vector<float> ratings;    ///< [nnz]
+  std::vector<float> factors;    ///< [num_rows, d]
+  int64_t count(int64_t r) const { return offsets[static_cast<size_t>(r) + 1] - offsets[static_cast<size_t>(r)]; }
 };
 
-/// Counting sort of (row, entry) pairs that arrive in rising column order inside each row.
-template <class RowOf>
-void fill_side(Side& side, std::span<const AlsEntry> entries, std::span<const int32_t> columns, RowOf row_of) {
-  side.offsets.assign(static_cast<size_t>(side.num_rows) + 1, 0);
-  for (size_t n = 0; n < entries.size(); ++n) ++side.offsets[static_cast<size_t>(row_of(n)) + 1];
-  for (int64_t r = 0; r < side.num_rows; ++r) side.offsets[r + 1] += side.offsets[r];
-  side.entries.resize(entries.size());
-  std::vector<int64_t> next(side.offsets.begin(), side.offsets.end() - 1);
-  for (size_t n = 0; n < entries.size(); ++n) {
-    AlsEntry entry = entries[n];
-    entry.column = columns[n];
-    side.entries[static_cast<size_t>(next[row_of(n)]++)] = entry;
+/// The transpose, by counting: rows of `from` are met in order, so columns rise here too.
+Side transpose(const Side& from, int64_t num_rows) {
+  Side out;
+  out.num_rows = num_rows;
+  out.offsets.assign(static_cast<size_t>(num_rows) + 1, 0);
+  for (const int32_t column : from.columns) ++out.offsets[static_cast<size_t>(column) + 1];
+  for (int64_t r = 0; r < num_rows; ++r) out.offsets[r + 1] += out.offsets[r];
+  out.columns.resize(from.columns.size());
+  out.ratings.resize(from.columns.size());
+  std::vector<int64_t> next(out.offsets.begin(), out.offsets.end() - 1);
+  for (int64_t r = 0; r < from.num_rows; ++r) {
+    for (int64_t n = from.offsets[r]; n < from.offsets[r + 1]; ++n) {
+      const int64_t place = next[from.columns[n]]++;
+      out.columns[place] = static_cast<int32_t>(r);
+      out.ratings[place] = from.ratings[n];
+    }
   }
-}
-
-void check_input(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items) {
-  check(num_users > 0 && num_items > 0 && !ratings.empty(), ErrorCode::kInvalidArgument, "[als] ", num_users, " users, ", num_items,
-        " items, ", ratings.size(), " ratings, expected at least one of each");
-  for (const auto& r : ratings) {
-    check(r.user.value >= 0 && r.user.value < num_users && r.item.value >= 0 && r.item.value < num_items, ErrorCode::kInvalidArgument,
-          "[als] rating of user row ", r.user.value, " and item row ", r.item.value, ", the matrix is ", num_users, " users x ", num_items,
-          " items");
-    check(std::isfinite(r.rating), ErrorCode::kInvalidArgument, "[als] rating of user row ", r.user.value, " and item row ", r.item.value,
-          " is not finite");
-  }
+  return out;
 }
 
 }  // namespace
@@ -65,34 +57,47 @@ struct Als::State {
 
   State(const AlsOptions& o, ThreadPool& p) : options(o), pool(p) {}
 
-  void set_biases(std::span<const data::Interaction> sorted);
+  void set_biases();
+  /// Targets and weights of a row. `out` is overwritten.
+  void encode(const Side& side, int64_t row, std::vector<AlsEntry>& out) const;
   void start(Rng& rng, Side& side) const;
   void step(Side& side, const Side& fixed, bool exact);
   double observed_loss() const;
 };
 
 /// Item bias first, then user bias of what is left: damped means (docs/methods/factorisation.md, eq. 3).
-void Als::State::set_biases(std::span<const data::Interaction> sorted) {
+void Als::State::set_biases() {
   double sum = 0;
-  for (const auto& r : sorted) sum += r.rating;
-  mean = sum / static_cast<double>(sorted.size());
+  for (const float rating : users.ratings) sum += rating;
+  mean = sum / static_cast<double>(users.ratings.size());
   user_bias.assign(static_cast<size_t>(users.num_rows), 0.0f);
   item_bias.assign(static_cast<size_t>(items.num_rows), 0.0f);
   if (!als_has_biases(options)) return;
-  std::vector<double> total(item_bias.size(), 0.0);
-  std::vector<double> count(item_bias.size(), 0.0);
-  for (const auto& r : sorted) {
-    total[r.item.value] += r.rating - mean;
-    count[r.item.value] += 1;
+  for (int64_t i = 0; i < items.num_rows; ++i) {
+    double total = 0;
+    for (int64_t n = items.offsets[i]; n < items.offsets[i + 1]; ++n) total += items.ratings[n] - mean;
+    item_bias[i] = static_cast<float>(damped_mean(total, static_cast<double>(items.count(i)), options.item_damping));
   }
-  for (size_t i = 0; i < item_bias.size(); ++i) item_bias[i] = static_cast<float>(damped_mean(total[i], count[i], options.item_damping));
-  total.assign(user_bias.size(), 0.0);
-  count.assign(user_bias.size(), 0.0);
-  for (const auto& r : sorted) {
-    total[r.user.value] += r.rating - mean - item_bias[r.item.value];
-    count[r.user.value] += 1;
+  for (int64_t u = 0; u < users.num_rows; ++u) {
+    double total = 0;
+    for (int64_t n = users.offsets[u]; n < users.offsets[u + 1]; ++n) total += users.ratings[n] - mean - item_bias[users.columns[n]];
+    user_bias[u] = static_cast<float>(damped_mean(total, static_cast<double>(users.count(u)), options.user_damping));
   }
-  for (size_t u = 0; u < user_bias.size(); ++u) user_bias[u] = static_cast<float>(damped_mean(total[u], count[u], options.user_damping));
+}
+
+void Als::State::encode(const Side& side, int64_t row, std::vector<AlsEntry>& out) const {
+  const AlsEncoder encode_rating(options, mean);
+  const bool by_user = &side == &users;
+  const double own = by_user ? user_bias[row] : item_bias[row];
+  const std::vector<float>& other_bias = by_user ? item_bias : user_bias;
+  out.resize(static_cast<size_t>(side.count(row)));
+  int64_t n = side.offsets[row];
+  for (AlsEntry& entry : out) {
+    const int32_t column = side.columns[n];
+    const double other = other_bias[column];
+    entry = encode_rating(by_user ? own : other, by_user ? other : own, column, side.ratings[n]);
+    ++n;
+  }
 }
 
 void Als::State::start(Rng& rng, Side& side) const {
@@ -108,8 +113,9 @@ void Als::State::step(Side& side, const Side& fixed, bool exact) {
   if (gram.padded.empty()) gram.padded.assign(static_cast<size_t>(als_padded(d)) * static_cast<size_t>(als_padded(d)), 0.0f);
   pool.for_ranges(side.num_rows, kRowGrain, [&](int64_t begin, int64_t end) {
     AlsRowSolver solver(options, fixed.factors, gram);
+    std::vector<AlsEntry> entries;
     for (int64_t r = begin; r < end; ++r) {
-      const auto entries = side.row(r);
+      encode(side, r, entries);
       const double ridge = als_ridge(options, static_cast<int64_t>(entries.size()), fixed.num_rows);
       const auto row = std::span(side.factors).subspan(static_cast<size_t>(r * d), static_cast<size_t>(d));
       if (exact) {
@@ -121,34 +127,17 @@ void Als::State::step(Side& side, const Side& fixed, bool exact) {
   });
 }
 
-Als::Als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options, ThreadPool& pool) {
+Als::Als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options, ThreadPool& pool)
+    : Als(make_rating_matrix(ratings, num_users, num_items), options, pool) {}
+
+Als::Als(RatingMatrix matrix, const AlsOptions& options, ThreadPool& pool) {
   options.check_ranges();
-  check_input(ratings, num_users, num_items);
+  check_rating_matrix(matrix);
   state_ = std::make_unique<State>(options, pool);
   State& s = *state_;
-  s.users.num_rows = num_users;
-  s.items.num_rows = num_items;
-
-  std::vector<data::Interaction> sorted(ratings.begin(), ratings.end());
-  std::sort(sorted.begin(), sorted.end(),
-            [](const auto& a, const auto& b) { return std::pair(a.user, a.item) < std::pair(b.user, b.item); });
-  for (size_t n = 1; n < sorted.size(); ++n) {
-    check(sorted[n - 1].user != sorted[n].user || sorted[n - 1].item != sorted[n].item, ErrorCode::kInvalidArgument, "[als] user row ",
-          sorted[n].user.value, " rates item row ", sorted[n].item.value, " twice: remove duplicates first");
-  }
-  s.set_biases(sorted);
-
-  std::vector<AlsEntry> entries(sorted.size());
-  std::vector<int32_t> user_of(sorted.size());
-  std::vector<int32_t> item_of(sorted.size());
-  for (size_t n = 0; n < sorted.size(); ++n) {
-    const auto& r = sorted[n];
-    user_of[n] = r.user.value;
-    item_of[n] = r.item.value;
-    entries[n] = als_encode(options, s.mean, s.user_bias[user_of[n]], s.item_bias[item_of[n]], item_of[n], r.rating);
-  }
-  fill_side(s.users, entries, item_of, [&](size_t n) { return user_of[n]; });
-  fill_side(s.items, entries, user_of, [&](size_t n) { return item_of[n]; });
+  s.users = {matrix.num_users, std::move(matrix.offsets), std::move(matrix.items), std::move(matrix.ratings), {}};
+  s.items = transpose(s.users, matrix.num_items);
+  s.set_biases();
   Rng user_rng(options.seed, "als users");
   Rng item_rng(options.seed, "als items");
   s.start(user_rng, s.users);
@@ -172,9 +161,11 @@ double Als::State::observed_loss() const {
   std::vector<double> parts(static_cast<size_t>(num_chunks), 0.0);
   pool.for_ranges(users.num_rows, kRowGrain, [&](int64_t begin, int64_t end) {
     double sum = 0;
+    std::vector<AlsEntry> entries;
     for (int64_t u = begin; u < end; ++u) {
       const float* p = users.factors.data() + u * d;
-      for (const AlsEntry& entry : users.row(u)) {
+      encode(users, u, entries);
+      for (const AlsEntry& entry : entries) {
         const float* q = items.factors.data() + static_cast<int64_t>(entry.column) * d;
         double score = 0;
         for (int k = 0; k < d; ++k) score += static_cast<double>(p[k]) * q[k];
@@ -204,7 +195,7 @@ double Als::loss() const {
     for (int64_t r = 0; r < side.num_rows; ++r) {
       double norm = 0;
       for (int k = 0; k < d; ++k) norm += std::pow(static_cast<double>(side.factors[static_cast<size_t>(r * d + k)]), 2);
-      sum += als_ridge(s.options, side.offsets[r + 1] - side.offsets[r], others) * norm;
+      sum += als_ridge(s.options, side.count(r), others) * norm;
     }
     return sum;
   };

@@ -9,7 +9,8 @@
 // A half step minimises the loss over its side, or goes down towards the minimum, so the loss never rises (verified). Rows are independent:
 // results do not depend on the number of threads, bit for bit. Arithmetic: float rows and Gram matrices, loss in double; `double_precision`
 // solves in double. A row whose float Cholesky meets a pivot that is not positive is solved again in double.
-// Cost of a sweep: about 2 nnz d (d + 1) + (n + m) d^3 / 3 multiplications and additions.
+// Cost of a sweep: about 2 nnz d (d + 1) + (n + m) d^3 / 3 multiplications and additions. Memory: 16 bytes a rating (by user and by item),
+// the factors, and less than a megabyte a thread.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@
 #include "core/thread_pool.h"
 #include "data/dataset.h"
 #include "people/als_model.h"
+#include "people/rating_matrix.h"
 
 namespace attune::people {
 
@@ -28,6 +30,8 @@ class Als {
  public:
   /// Pairs must be distinct and ratings finite: kInvalidArgument (data::deduplicate first). `pool` must outlive the trainer.
   Als(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const AlsOptions& options, ThreadPool& pool);
+  /// The same from a matrix, which is kept: nothing is copied. What make_rating_matrix checks is checked again.
+  Als(RatingMatrix matrix, const AlsOptions& options, ThreadPool& pool);
   ~Als();
 
   /// By Cholesky or conjugate gradients, as options.solver says.

@@ -54,9 +54,10 @@ AlsModel::State::Encoded AlsModel::State::encode(std::span<const RatedItem> rati
     total += r.rating - parameters.mean - parameters.item_bias[r.item.value];
   }
   if (als_has_biases(o)) out.bias = static_cast<float>(damped_mean(total, static_cast<double>(ratings.size()), o.user_damping));
+  const AlsEncoder encode_rating(o, parameters.mean);
   for (const size_t n : out.place) {
     const RatedItem& r = ratings[n];
-    out.entries.push_back(als_encode(o, parameters.mean, out.bias, parameters.item_bias[r.item.value], r.item.value, r.rating));
+    out.entries.push_back(encode_rating(out.bias, parameters.item_bias[r.item.value], r.item.value, r.rating));
   }
   out.ridge = als_ridge(o, static_cast<int64_t>(ratings.size()), num_items);
   return out;

@@ -58,6 +58,21 @@ void ranking(AlsOptions& o) {
   o.init_sd = 0;
 }
 
+/// Implicit feedback: every rating is a choice, its value the confidence in it (Hu, Koren, Volinsky, ICDM 2008). The numbers and the loss
+/// are the defaults of the Python package `implicit`.
+void implicit(AlsOptions& o) {
+  o.target = "confidence";
+  o.rank = 64;
+  o.lambda = 0.01;
+  o.w0 = 1;
+  o.kappa = "one";
+  o.weight = 1;
+  o.sweeps = 15;
+  o.solver = "cg";
+  o.cg_steps = 3;
+  o.init_sd = 0.01;
+}
+
 const Registry<Preset>& presets() {
   static const Registry<Preset> registry = [] {
     Registry<Preset> out("factorisation preset");
@@ -65,6 +80,7 @@ const Registry<Preset>& presets() {
     out.add("eagle", eagle);
     out.add("latent_bandits", latent_bandits);
     out.add("ranking", ranking);
+    out.add("implicit", implicit);
     return out;
   }();
   return registry;
@@ -75,8 +91,9 @@ const Registry<Preset>& presets() {
 void AlsOptions::describe(OptionList& list) {
   list.add("target", target,
            "What p . q learns: residual = rating - mean - user and item bias; centred = rating - mean; rating = the rating itself; "
-           "liked = 1 for ratings of at least liked_threshold, less for the others (low_target, low_slope).")
-      .choices({"residual", "centred", "rating", "liked"});
+           "liked = 1 for ratings of at least liked_threshold, less for the others (low_target, low_slope); "
+           "confidence = 1 with weight * rating as the weight (plays, purchases), 0 with weight * |rating| below 0.")
+      .choices({"residual", "centred", "rating", "liked", "confidence"});
   list.add("rank", rank, "Dimension d of the factors.").range(1, 1024);
   list.add("lambda", lambda, "L2 regularisation.").range(1e-9, 1e9);
   list.add("w0", w0, "Weight of a pair without rating, whose target is 0.").range(0, 1e6);
@@ -84,7 +101,7 @@ void AlsOptions::describe(OptionList& list) {
           "kappa", kappa,
           "Scale of a row's regularisation: one; count = the row's number of ratings; count_and_unobserved = ratings + w0 * rows of the other side.")
       .choices({"one", "count", "count_and_unobserved"});
-  list.add("weight", weight, "Weight of a rating.").range(1e-9, 1e6);
+  list.add("weight", weight, "Weight of a rating; target confidence multiplies it by the rating.").range(1e-9, 1e6);
   list.add("low_weight", low_weight, "Weight of a rating below liked_threshold when target is liked.").range(0, 1e6);
   list.add("low_target", low_target,
            "Target of a rating one unit (a quarter of liked_threshold) below liked_threshold when target is liked.")

@@ -11,7 +11,7 @@
 namespace attune::people {
 
 struct AlsOptions {
-  std::string target = "residual";  ///< residual, centred, rating, liked: see describe()
+  std::string target = "residual";  ///< residual, centred, rating, liked, confidence: see describe()
   int32_t rank = 64;
   double lambda = 1;
   double w0 = 0.01;
@@ -37,7 +37,7 @@ struct AlsOptions {
   void check_ranges() const;
 };
 
-/// "soft_attributes", "eagle", "latent_bandits", "ranking". Throws kNotFound listing them.
+/// "soft_attributes", "eagle", "latent_bandits", "ranking", "implicit". Throws kNotFound listing them.
 AlsOptions als_preset(std::string_view name);
 std::vector<std::string> als_preset_names();
 

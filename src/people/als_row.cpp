@@ -42,22 +42,24 @@ bool als_has_biases(const AlsOptions& options) { return options.target == "resid
 
 double damped_mean(double sum, double count, double damping) { return count + damping > 0 ? sum / (count + damping) : 0; }
 
-AlsEntry als_encode(const AlsOptions& options, double mean, double user_bias, double item_bias, int32_t column, double rating) {
-  AlsEntry out{column, 0, static_cast<float>(options.weight)};
-  if (options.target == "liked") {
-    const bool liked = rating >= options.liked_threshold;
-    const double unit = options.liked_threshold > 0 ? options.liked_threshold / 4 : 1;
-    const double low = options.low_target - options.low_slope * std::max(0.0, (options.liked_threshold - rating) / unit - 1);
-    out.target = liked ? 1.0f : static_cast<float>(std::clamp(low, -1.0, 1.0));
-    if (!liked) out.weight = static_cast<float>(options.low_weight);
-  } else if (options.target == "rating") {
-    out.target = static_cast<float>(rating);
-  } else if (options.target == "centred") {
-    out.target = static_cast<float>(rating - mean);
-  } else {
-    out.target = static_cast<float>(rating - mean - user_bias - item_bias);
-  }
-  return out;
+AlsEncoder::AlsEncoder(const AlsOptions& options, double mean)
+    : mean_(mean),
+      weight_(static_cast<float>(options.weight)),
+      low_weight_(static_cast<float>(options.low_weight)),
+      low_target_(options.low_target),
+      low_slope_(options.low_slope),
+      liked_threshold_(options.liked_threshold) {
+  if (options.target == "centred") target_ = Target::kCentred;
+  if (options.target == "rating") target_ = Target::kRating;
+  if (options.target == "liked") target_ = Target::kLiked;
+  if (options.target == "confidence") target_ = Target::kConfidence;
+}
+
+AlsEntry AlsEncoder::liked(int32_t column, double rating) const {
+  if (rating >= liked_threshold_) return {column, 1.0f, weight_};
+  const double unit = liked_threshold_ > 0 ? liked_threshold_ / 4 : 1;
+  const double low = low_target_ - low_slope_ * std::max(0.0, (liked_threshold_ - rating) / unit - 1);
+  return {column, static_cast<float>(std::clamp(low, -1.0, 1.0)), low_weight_};
 }
 
 double als_ridge(const AlsOptions& options, int64_t count, int64_t others) {

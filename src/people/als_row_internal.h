@@ -12,8 +12,35 @@
 
 namespace attune::people {
 
-/// Target and weight of a rating; `mean` and biases as far as the target subtracts them (docs/methods/factorisation.md, table of targets).
-AlsEntry als_encode(const AlsOptions& options, double mean, double user_bias, double item_bias, int32_t column, double rating);
+/// Targets and weights of ratings (docs/methods/factorisation.md, table of targets). Cheap to copy.
+class AlsEncoder {
+ public:
+  /// `mean` as far as the target subtracts it.
+  AlsEncoder(const AlsOptions& options, double mean);
+  AlsEntry operator()(double user_bias, double item_bias, int32_t column, double rating) const {
+    switch (target_) {
+      case Target::kResidual: return {column, static_cast<float>(rating - mean_ - user_bias - item_bias), weight_};
+      case Target::kCentred: return {column, static_cast<float>(rating - mean_), weight_};
+      case Target::kRating: return {column, static_cast<float>(rating), weight_};
+      case Target::kConfidence:
+        return {column, rating > 0 ? 1.0f : 0.0f, static_cast<float>(static_cast<double>(weight_) * (rating > 0 ? rating : -rating))};
+      case Target::kLiked: break;
+    }
+    return liked(column, rating);
+  }
+
+ private:
+  enum class Target { kResidual, kCentred, kRating, kLiked, kConfidence };
+  AlsEntry liked(int32_t column, double rating) const;
+
+  Target target_ = Target::kResidual;
+  double mean_ = 0;
+  float weight_ = 1;
+  float low_weight_ = 1;
+  double low_target_ = 0;
+  double low_slope_ = 0;
+  double liked_threshold_ = 0;
+};
 /// Whether the target subtracts user and item biases.
 bool als_has_biases(const AlsOptions& options);
 /// sum / (count + damping), 0 if there is nothing to divide by.

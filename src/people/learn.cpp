@@ -45,7 +45,10 @@ Candidate preset_candidate(const std::string& name, double liked) {
 std::vector<Candidate> first_stage(const LearnOptions& options) {
   std::vector<Candidate> out;
   if (options.preset != "auto") return {preset_candidate(options.preset, options.relevant_rating)};
-  for (const auto& name : als_preset_names()) out.push_back(preset_candidate(name, options.relevant_rating));
+  for (const auto& name : als_preset_names()) {
+    // To `implicit` one star is a choice like five: it would bring more of what a person dislikes.
+    if (name != "implicit") out.push_back(preset_candidate(name, options.relevant_rating));
+  }
   Candidate bare = preset_candidate("soft_attributes", options.relevant_rating);
   bare.options.rank_with_bias = false;
   out.push_back(bare);
@@ -226,7 +229,7 @@ double largest_rating(const data::Dataset& dataset) {
 
 void LearnOptions::describe(OptionList& list) {
   list.add("preset", preset, "Configuration of weighted ALS; auto chooses on validation.")
-      .choices({"auto", "ranking", "soft_attributes", "eagle", "latent_bandits"});
+      .choices({"auto", "ranking", "soft_attributes", "eagle", "latent_bandits", "implicit"});
   list.add("k", k, "Cut-off of the ranking metrics.").range(1, 1000);
   list.add("relevant_rating", relevant_rating, "Ratings of at least this are relevant; 0 = 0.8 times the largest rating.").range(-1e6, 1e6);
   list.add("resamples", resamples, "Bootstrap resamples.").range(100, 1000000);

@@ -20,7 +20,7 @@
 namespace attune::people {
 
 struct LearnOptions {
-  std::string preset = "auto";  ///< auto = all presets and the grid around "ranking"; or one preset as it stands
+  std::string preset = "auto";  ///< auto = all presets but "implicit" and the grid around "ranking"; or one preset as it stands
   int32_t k = 10;
   double relevant_rating = 0;  ///< 0 = 0.8 times the largest rating: 4 of 5, 8 of 10; it is also what "liked" means to the model
   int32_t resamples = 2000;

@@ -85,7 +85,7 @@ struct Setting {
 
 std::vector<Setting> settings() {
   std::vector<Setting> out;
-  for (const char* target : {"residual", "centred", "rating", "liked"}) {
+  for (const char* target : {"residual", "centred", "rating", "liked", "confidence"}) {
     for (const char* kappa : {"one", "count", "count_and_unobserved"}) {
       for (const double w0 : {0.0, 0.1, 1.0}) out.push_back({target, kappa, w0, 0.3});
     }
@@ -111,10 +111,14 @@ AlsOptions options_of(const Setting& s, int rank) {
 double target_of(const AlsOptions& o, const AlsParameters& p, const Interaction& r) {
   if (o.target == "liked") return r.rating >= 4 ? 1 : std::max(-1.0, o.low_target - o.low_slope * std::max(0.0, 3.0 - r.rating));
   if (o.target == "rating") return r.rating;
+  if (o.target == "confidence") return 1;
   if (o.target == "centred") return r.rating - p.mean;
   return r.rating - p.mean - p.user_bias[r.user.value] - p.item_bias[r.item.value];
 }
-double weight_of(const AlsOptions& o, const Interaction& r) { return o.target == "liked" && r.rating < 4 ? o.low_weight : o.weight; }
+double weight_of(const AlsOptions& o, const Interaction& r) {
+  if (o.target == "confidence") return o.weight * r.rating;
+  return o.target == "liked" && r.rating < 4 ? o.low_weight : o.weight;
+}
 double kappa_of(const AlsOptions& o, double count, double others) {
   return o.kappa == "one" ? 1 : o.kappa == "count" ? count : count + o.w0 * others;
 }
@@ -426,7 +430,7 @@ TEST(Als, HardCasesStayFinite) {
 
 TEST(Als, TargetsOfTheLikedScale) {
   AlsOptions o = als_preset("ranking");
-  const auto target = [&](double rating) { return als_encode(o, 0, 0, 0, 0, rating).target; };
+  const auto target = [&](double rating) { return AlsEncoder(o, 0)(0, 0, 0, rating).target; };
   EXPECT_EQ(target(5), 1);
   EXPECT_EQ(target(4), 1);
   EXPECT_FLOAT_EQ(target(3.5), 0.8f);  // within a unit below: low_target
