@@ -10,6 +10,7 @@ void register_all(CommandSet& commands) {
   register_tokenize(commands);
   register_inspect(commands);
   register_perplexity(commands);
+  register_convert(commands);
   register_learn(commands);
   register_recommend(commands);
   register_eval_recommender(commands);

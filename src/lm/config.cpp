@@ -25,7 +25,11 @@ class GgufReader {
     const auto value = file_.get_int("gemma3." + key);
     return value ? checked_cast<int32_t>(*value, "[gguf] gemma3." + key) : fallback;
   }
-  double float_or(const std::string& key, double fallback) const { return file_.get_float("gemma3." + key).value_or(fallback); }
+  /// Our exact key goes before the usual one, which holds a float.
+  double float_or(const std::string& key, double fallback) const {
+    const auto exact = file_.get_float("attune." + key);
+    return exact ? *exact : file_.get_float("gemma3." + key).value_or(fallback);
+  }
 
   /// attention.sliding_window_pattern: an integer n (every n-th layer is global) or one bool a layer (true = local).
   std::vector<bool> global_layers(int32_t num_layers) const {
@@ -46,11 +50,17 @@ class GgufReader {
   const io::GgufFile& file_;
 };
 
-void read_rope_scaling(const io::GgufFile& file, ModelConfig& config) {
+void read_rope_scaling(const io::GgufFile& file, const GgufReader& reader, ModelConfig& config) {
   const auto type = file.get_string("gemma3.rope.scaling.type");
   if (!type || *type == "none") return;
   check(*type == "linear", ErrorCode::kUnsupported, "[gguf] gemma3.rope.scaling.type is ", *type, ", expected linear or none");
-  config.rope_scaling_factor = file.get_float("gemma3.rope.scaling.factor").value_or(1.0);
+  config.rope_scaling_factor = reader.float_or("rope.scaling.factor", 1.0);
+}
+
+/// A float under the key that everybody reads; where a float does not hold the value, a double of our own beside it.
+void add_float(io::GgufWriter& writer, const std::string& key, double value) {
+  writer.add_f32("gemma3." + key, static_cast<float>(value));
+  if (static_cast<double>(static_cast<float>(value)) != value) writer.add_f64("attune." + key, value);
 }
 
 struct Released {
@@ -142,11 +152,11 @@ ModelConfig config_from_gguf(const io::GgufFile& file) {
   config.rms_norm_eps = reader.float_or("attention.layer_norm_rms_epsilon", 1e-6);
   config.rope_theta_global = reader.float_or("rope.freq_base", 1e6);
   config.rope_theta_local = reader.float_or("rope.freq_base_swa", 1e4);
-  read_rope_scaling(file, config);
-  // The score scale is not stored: 27B (62 layers) uses hidden_size / num_heads, the others head_dim.
+  read_rope_scaling(file, reader, config);
+  // Files of others do not store the score scale: 27B (62 layers) uses hidden_size / num_heads, the others head_dim.
   const double query_scalar = config.num_layers == 62 && config.num_heads > 0 ? static_cast<double>(config.hidden_size) / config.num_heads
                                                                               : static_cast<double>(config.head_dim);
-  config.attention_scale = 1.0 / std::sqrt(query_scalar);
+  config.attention_scale = file.get_float("attune.attention_scale").value_or(1.0 / std::sqrt(query_scalar));
   const auto scale = file.get_float("attune.embedding_scale");
   config.embedding_scale = scale ? static_cast<float>(*scale) : std::sqrt(static_cast<float>(config.hidden_size));
   const io::TensorView* embedding = file.find("token_embd.weight");
@@ -155,6 +165,39 @@ ModelConfig config_from_gguf(const io::GgufFile& file) {
   config.vocab_size = checked_cast<int32_t>(embedding->shape[0], "[gguf] token_embd.weight rows");
   config.validate();
   return config;
+}
+
+void config_to_gguf(const ModelConfig& config, io::GgufWriter& writer) {
+  const auto add_int = [&](const char* key, int32_t value) { writer.add_u32(cat("gemma3.", key), static_cast<uint32_t>(value)); };
+  writer.add_string("general.architecture", "gemma3");
+  writer.add_string("general.type", "model");
+  writer.add_string("general.name", config.name);
+  add_int("context_length", config.context_length);
+  add_int("embedding_length", config.hidden_size);
+  add_int("block_count", config.num_layers);
+  add_int("feed_forward_length", config.intermediate_size);
+  add_int("attention.head_count", config.num_heads);
+  add_int("attention.head_count_kv", config.num_kv_heads);
+  add_int("attention.key_length", config.head_dim);
+  add_int("attention.value_length", config.head_dim);
+  // Used as a float.
+  writer.add_f32("gemma3.attention.layer_norm_rms_epsilon", static_cast<float>(config.rms_norm_eps));
+  add_float(writer, "rope.freq_base", config.rope_theta_global);
+  if (config.sliding_window > 0) {
+    add_int("attention.sliding_window", config.sliding_window);
+    add_float(writer, "rope.freq_base_swa", config.rope_theta_local);
+    if (config.is_global != every_nth_global(config.num_layers, kDefaultPattern)) {
+      std::vector<bool> local = config.is_global;
+      local.flip();
+      writer.add_bools("gemma3.attention.sliding_window_pattern", std::move(local));
+    }
+  }
+  if (config.rope_scaling_factor != 1) {
+    writer.add_string("gemma3.rope.scaling.type", "linear");
+    add_float(writer, "rope.scaling.factor", config.rope_scaling_factor);
+  }
+  writer.add_f32("attune.embedding_scale", config.embedding_scale);
+  writer.add_f64("attune.attention_scale", config.attention_scale);
 }
 
 ModelConfig released_config(std::string_view size) {

@@ -8,6 +8,7 @@
 
 namespace attune::io {
 class GgufFile;
+class GgufWriter;
 }
 
 namespace attune::lm {
@@ -46,10 +47,19 @@ struct ModelConfig {
   void validate() const;
 };
 
-/// From `gemma3.*` metadata with the documented defaults. Throws kUnsupported for other architectures or an unknown RoPE scaling type.
+/// From `gemma3.*` metadata with the documented defaults, and our own exact keys `attune.*` (docs/formats/gguf.md), which go before them.
+/// Throws kUnsupported for other architectures or an unknown RoPE scaling type.
 ModelConfig config_from_gguf(const io::GgufFile& file);
+/// Adds architecture, name, `gemma3.*` and the exact keys, so that `config_from_gguf` finds the same configuration (norm gains are whole).
+void config_to_gguf(const ModelConfig& config, io::GgufWriter& writer);
 /// From an HF config.json ("gemma3_text", or "gemma3" with text_config). `weights_are_bf16` decides the embedding scale's rounding.
 ModelConfig config_from_hf(std::string_view json, bool weights_are_bf16);
+/// config.json as `config_from_hf` and transformers read it. `dtype`: "float32", "float16" or "bfloat16". Ids are left out where negative.
+/// Keys `attune_embedding_scale` and `attune_attention_scale` hold what `config_from_hf` would otherwise derive from other fields.
+struct HfTokenIds {
+  int32_t bos = -1, eos = -1, pad = -1;
+};
+std::string config_to_hf(const ModelConfig& config, std::string_view dtype, const HfTokenIds& ids, bool tied_head);
 /// The five released text configurations: "270m", "1b", "4b", "12b", "27b" (HF conventions). kNotFound lists the known ones.
 ModelConfig released_config(std::string_view size);
 std::vector<std::string> released_config_names();

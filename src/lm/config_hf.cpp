@@ -1,5 +1,6 @@
-// HF config.json of Gemma 3, both the older keys (rope_theta, rope_local_base_freq, rope_scaling) and the newer rope_parameters. Absent
-// fields take the defaults of the reference configuration class: released checkpoints rely on them.
+// HF config.json of Gemma 3. Read are both the older keys (rope_theta, rope_local_base_freq, rope_scaling), which we write too, and the newer
+// rope_parameters. Absent fields take the defaults of the reference configuration class: released checkpoints rely on them.
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,9 @@ namespace attune::lm {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr const char* kEmbeddingScaleKey = "attune_embedding_scale";
+constexpr const char* kAttentionScaleKey = "attune_attention_scale";
 
 int32_t get_int(const Json& json, const char* key, int32_t fallback) {
   const auto found = json.find(key);
@@ -74,6 +78,23 @@ std::vector<bool> read_layer_types(const Json& json, int32_t num_layers) {
   return global;
 }
 
+/// The shortest decimal of the same float: 1e-6 instead of 9.99999997e-7, which a float of 1e-6 is.
+double shortest_of_float(double value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, static_cast<float>(value)).ptr;
+  double out = value;
+  std::from_chars(text, end, out);
+  return out;
+}
+
+/// The number with 1 / sqrt(number) = scale: a whole one where that is so to the precision of a float, as released configurations have it.
+Json query_scalar(double scale) {
+  const double exact = 1 / (scale * scale);
+  const double whole = std::round(exact);
+  if (whole >= 1 && whole < 1e9 && static_cast<float>(1 / std::sqrt(whole)) == static_cast<float>(scale)) return static_cast<int64_t>(whole);
+  return exact;
+}
+
 }  // namespace
 
 ModelConfig config_from_hf(std::string_view text, bool weights_are_bf16) {
@@ -105,9 +126,46 @@ ModelConfig config_from_hf(std::string_view text, bool weights_are_bf16) {
   }
   config.attention_scale = 1.0 / std::sqrt(get_double(json, "query_pre_attn_scalar", 256));
   config.embedding_scale = weights_are_bf16 ? rounded_embedding_scale(config.hidden_size) : std::sqrt(static_cast<float>(config.hidden_size));
+  config.embedding_scale = static_cast<float>(get_double(json, kEmbeddingScaleKey, config.embedding_scale));
+  config.attention_scale = get_double(json, kAttentionScaleKey, config.attention_scale);
   config.norm_gain_is_offset = true;
   config.validate();
   return config;
+}
+
+std::string config_to_hf(const ModelConfig& config, std::string_view dtype, const HfTokenIds& ids, bool tied_head) {
+  nlohmann::ordered_json json{{"architectures", {"Gemma3ForCausalLM"}},
+                              {"model_type", "gemma3_text"},
+                              {"_name_or_path", config.name},
+                              {"torch_dtype", dtype},
+                              {"num_hidden_layers", config.num_layers},
+                              {"hidden_size", config.hidden_size},
+                              {"num_attention_heads", config.num_heads},
+                              {"num_key_value_heads", config.num_kv_heads},
+                              {"head_dim", config.head_dim},
+                              {"intermediate_size", config.intermediate_size},
+                              {"vocab_size", config.vocab_size},
+                              {"max_position_embeddings", config.context_length},
+                              {"sliding_window", config.sliding_window}};
+  for (const bool global : config.is_global) json["layer_types"].push_back(global ? "full_attention" : "sliding_attention");
+  json["rms_norm_eps"] = shortest_of_float(config.rms_norm_eps);
+  json["query_pre_attn_scalar"] = query_scalar(config.attention_scale);
+  json["hidden_activation"] = "gelu_pytorch_tanh";
+  json["rope_theta"] = config.rope_theta_global;
+  json["rope_local_base_freq"] = config.rope_theta_local;
+  json["rope_scaling"] = nullptr;
+  if (config.rope_scaling_factor != 1) json["rope_scaling"] = {{"rope_type", "linear"}, {"factor", config.rope_scaling_factor}};
+  json["attention_bias"] = false;
+  json["attention_dropout"] = 0.0;
+  json["attn_logit_softcapping"] = nullptr;
+  json["final_logit_softcapping"] = nullptr;
+  json["tie_word_embeddings"] = tied_head;
+  if (ids.bos >= 0) json["bos_token_id"] = ids.bos;
+  if (ids.eos >= 0) json["eos_token_id"] = ids.eos;
+  if (ids.pad >= 0) json["pad_token_id"] = ids.pad;
+  json[kEmbeddingScaleKey] = config.embedding_scale;
+  json[kAttentionScaleKey] = config.attention_scale;
+  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace attune::lm

@@ -1,7 +1,10 @@
-// Vocabularies out of the two tokenizer files of an HF checkpoint. They work on bytes in memory; reading the file is the caller's.
+// Vocabularies out of the two tokenizer files of an HF checkpoint, and tokenizer.json out of a vocabulary. All work on bytes in memory;
+// files are the caller's.
 // Both files come from outside: sizes are checked before use, nesting and counts are limited, every breach is a named kCorruptData error.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "text/vocab.h"
@@ -30,5 +33,21 @@ Vocab vocab_from_tokenizer_json(std::string_view json, const TokenizerFileLimits
 /// Reads a sentencepiece ModelProto (`tokenizer.model`): a BPE model with the identity normaliser, no dummy prefix and white space kept.
 /// Throws kCorruptData for malformed bytes, kUnsupported for other model types and normalisers.
 Vocab vocab_from_sentencepiece(std::string_view bytes, const TokenizerFileLimits& limits = {});
+
+/// A vocabulary as HF's tokenizer.json.
+struct TokenizerJson {
+  std::string text;
+  int64_t num_merges = 0;
+  /// What a list of merges cannot say, both 0 for Gemma: pieces of several characters that no two pieces make up (the reader takes them
+  /// for unused), and pieces whose score another one has too (here the place in the text decides, there the order of the list).
+  int64_t num_unreachable = 0;
+  int64_t num_tied = 0;
+};
+
+/// Inverse of `vocab_from_tokenizer_json`: pieces with their ids; as merges all ways to make a normal piece of two normal pieces, by falling
+/// score; control and unknown pieces as special added tokens, user-defined ones as added tokens; " " -> U+2581 and back; BOS in front if
+/// add_bos. Unused pieces stay in the list of pieces. Throws kUnsupported for a piece that is no UTF-8.
+/// Time and memory: 1 s and 200 MB for 262,144 pieces (580,000 merges, 33 MB of text).
+TokenizerJson tokenizer_json_from_vocab(const Vocab& vocab);
 
 }  // namespace attune::text

@@ -299,6 +299,71 @@ TEST(SentencepieceModel, MalformedBytesAreNamedErrors) {
   EXPECT_EQ(code_of([&] { vocab_from_sentencepiece(good, {.max_piece_bytes = 3}); }), ErrorCode::kCorruptData);
 }
 
+/// A text of pieces, characters, spaces and letters that are no piece.
+std::string random_text(const Vocab& vocab, Rng& rng) {
+  std::string text;
+  for (uint64_t n = rng.below(30); n > 0; --n) {
+    switch (rng.below(4)) {
+      case 0: text += vocab.pieces[rng.below(vocab.pieces.size())]; break;
+      case 1: text += static_cast<char>(' ' + rng.below(95)); break;
+      case 2: text += std::string(rng.below(4), ' '); break;
+      default: text += "\xE4\xB8\xAD\n";
+    }
+  }
+  return text;
+}
+
+TEST(TokenizerJsonWriter, SameIdsAfterARoundTrip) {
+  for (const char* name : {"tiny/tokenizer.json", "tiny/tokenizer.model"}) {
+    const std::string file = fixture(name);
+    const bool is_json = std::string(name).ends_with(".json");
+    const Tokenizer before(is_json ? vocab_from_tokenizer_json(file) : vocab_from_sentencepiece(file));
+    const TokenizerJson written = tokenizer_json_from_vocab(before.vocab());
+    EXPECT_EQ(written.num_tied, 0);
+    EXPECT_EQ(written.num_unreachable, 0);
+    const Tokenizer after(vocab_from_tokenizer_json(written.text));
+    EXPECT_EQ(after.vocab().pieces, before.vocab().pieces);
+    EXPECT_EQ(after.vocab().bos_id, before.vocab().bos_id);
+    EXPECT_EQ(after.vocab().eos_id, before.vocab().eos_id);
+    EXPECT_EQ(after.vocab().pad_id, before.vocab().pad_id);
+    EXPECT_EQ(after.vocab().unknown_id, before.vocab().unknown_id);
+    EXPECT_EQ(after.vocab().add_bos, before.vocab().add_bos);
+    Rng rng(1, "texts");
+    for (int i = 0; i < 2000; ++i) {
+      const std::string text = random_text(before.vocab(), rng);
+      EXPECT_EQ(after.encode(text, {.allow_control = true}), before.encode(text, {.allow_control = true})) << text;
+    }
+    EXPECT_EQ(tokenizer_json_from_vocab(after.vocab()).text, written.text);
+  }
+}
+
+TEST(TokenizerJsonWriter, ListsTheMergesByScore) {
+  Vocab vocab;
+  vocab.pieces = {"<unk>", "a", "b", "c", "ab", "bc", "abc", "xy", "\"\\"};
+  vocab.scores = {0, 0, 0, 0, -2, -1, -3, -4, -3};
+  vocab.types.assign(vocab.pieces.size(), PieceType::kNormal);
+  vocab.types[0] = PieceType::kUnknown;
+  vocab.unknown_id = 0;
+  vocab.bos_id = vocab.eos_id = vocab.pad_id = -1;
+  vocab.add_bos = false;
+  const TokenizerJson written = tokenizer_json_from_vocab(vocab);
+  const Json json = Json::parse(written.text);
+  const Json expected = {{"b", "c"}, {"a", "b"}, {"a", "bc"}, {"ab", "c"}};
+  EXPECT_EQ(json.at("model").at("merges"), expected);
+  EXPECT_EQ(written.num_merges, 4);
+  EXPECT_EQ(written.num_unreachable, 2);  // x, y and the quote are no pieces
+  EXPECT_EQ(written.num_tied, 0);
+  EXPECT_EQ(json.at("model").at("vocab").at("\"\\"), 8);
+  EXPECT_TRUE(json.at("post_processor").is_null());
+
+  vocab.scores[5] = -2;  // as "ab"
+  EXPECT_EQ(tokenizer_json_from_vocab(vocab).num_tied, 1);
+  vocab.pieces[4] = "\xFF";
+  EXPECT_EQ(code_of([&] { tokenizer_json_from_vocab(vocab); }), ErrorCode::kUnsupported);
+  vocab.types.pop_back();
+  EXPECT_EQ(code_of([&] { tokenizer_json_from_vocab(vocab); }), ErrorCode::kInvalidArgument);
+}
+
 TEST(SentencepieceModel, CutAndChangedFilesNeverCrash) {
   const std::string good = Model().bytes();
   for (size_t at = 0; at < good.size(); ++at) {
