@@ -12,6 +12,7 @@ void register_tokenize(CommandSet& commands);
 void register_inspect(CommandSet& commands);
 void register_perplexity(CommandSet& commands);
 void register_convert(CommandSet& commands);
+void register_quantize(CommandSet& commands);
 void register_learn(CommandSet& commands);
 void register_recommend(CommandSet& commands);
 void register_eval_recommender(CommandSet& commands);

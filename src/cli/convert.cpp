@@ -16,7 +16,9 @@ struct ConvertVerbOptions {
   lm::ConvertOptions convert;
 
   void describe(OptionList& list) {
-    list.add("source", source, "Model to read: a .gguf file, or a folder of a Hugging Face checkpoint (safetensors).").positional().required();
+    list.add("source", source, "Model to read: a .gguf file, or a folder of a Hugging Face checkpoint (safetensors).")
+        .positional()
+        .required();
     list.add("target", target, "Model to write: a name ending in .gguf is a file, any other a new folder.").positional().required();
     convert.describe(list);
   }

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "core/error.h"
+#include "lm/perplexity.h"
 
 namespace attune::cli {
 namespace {
@@ -28,23 +29,7 @@ int perplexity(const CommandContext& context, const PerplexityOptions& options) 
   const int64_t limit = options.ctx_size > 0 ? std::min<int64_t>(options.ctx_size, engine->model().config().context_length)
                                              : engine->model().config().context_length;
   if (static_cast<int64_t>(ids.size()) > limit) ids.resize(static_cast<size_t>(limit));
-  check(ids.size() >= 2, ErrorCode::kInvalidArgument, "[perplexity] the text has ", ids.size(), " tokens with BOS, expected at least 2");
-  // In pieces, so that progress shows; the sequence is one pass all the same.
-  lm::Sequence sequence = engine->start();
-  sequence.append(std::span<const int32_t>(ids).first(1));
-  double sum = 0;
-  int64_t scored = 0;
-  const auto total = static_cast<int64_t>(ids.size()) - 1;
-  while (scored < total) {
-    const int64_t count = std::min<int64_t>(1024, total - scored);
-    const auto piece = std::span<const int32_t>(ids).subspan(static_cast<size_t>(scored + 1), static_cast<size_t>(count));
-    sum += engine->score(sequence, piece).sum();
-    sequence.append(piece);
-    engine->prefill(sequence);
-    scored += count;
-    context.progress.update("tokens", scored, total);
-  }
-  const double nll = -sum / static_cast<double>(total);
+  const auto [total, nll] = lm::measure_perplexity(*engine, ids, context.progress);
   if (context.common.json) {
     context.print(nlohmann::ordered_json{{"tokens", total}, {"nll", nll}, {"perplexity", std::exp(nll)}}.dump());
   } else {

@@ -44,31 +44,33 @@ std::string Checkpoint::name_of(const TensorSpec& spec) const {
 }
 
 Checkpoint open_checkpoint(const Path& path) {
-  return with_context([&] { return "reading model " + path.string(); }, [&] {
-    Checkpoint out;
-    out.path = path;
-    if (path.extension() == ".gguf") {
-      out.gguf = io::GgufFile::open(path);
-      out.source = out.gguf;
-      out.config = config_from_gguf(*out.gguf);
-      out.tokenizer = tokenizer_from_gguf(*out.gguf);
-      out.chat_template = out.gguf->get_string("tokenizer.chat_template").value_or("");
-    } else {
-      const auto file = io::SafetensorsFile::open(path);
-      const Path folder = std::filesystem::is_directory(path) ? path : path.parent_path();
-      const bool any_bf16 =
-          std::any_of(file->tensors().begin(), file->tensors().end(), [](const auto& t) { return t.dtype == DType::kBF16; });
-      out.source = file;
-      out.config = config_from_hf(read_file(folder / "config.json", kMaxJsonBytes), any_bf16);
-      out.prefix = hf_prefix(*file);
-      out.tokenizer = tokenizer_from_folder(folder);
-      out.chat_template = chat_template_of_folder(folder);
-      if (out.config.name == "gemma3") out.config.name = std::filesystem::weakly_canonical(folder).filename().string();
-    }
-    check(!out.tokenizer || out.tokenizer->vocab().size() <= out.config.vocab_size, ErrorCode::kCorruptData, "[model] the tokenizer has ",
-          out.tokenizer ? out.tokenizer->vocab().size() : 0, " pieces, the embedding ", out.config.vocab_size, " rows");
-    return out;
-  });
+  return with_context([&] { return "reading model " + path.string(); },
+                      [&] {
+                        Checkpoint out;
+                        out.path = path;
+                        if (path.extension() == ".gguf") {
+                          out.gguf = io::GgufFile::open(path);
+                          out.source = out.gguf;
+                          out.config = config_from_gguf(*out.gguf);
+                          out.tokenizer = tokenizer_from_gguf(*out.gguf);
+                          out.chat_template = out.gguf->get_string("tokenizer.chat_template").value_or("");
+                        } else {
+                          const auto file = io::SafetensorsFile::open(path);
+                          const Path folder = std::filesystem::is_directory(path) ? path : path.parent_path();
+                          const bool any_bf16 = std::any_of(file->tensors().begin(), file->tensors().end(),
+                                                            [](const auto& t) { return t.dtype == DType::kBF16; });
+                          out.source = file;
+                          out.config = config_from_hf(read_file(folder / "config.json", kMaxJsonBytes), any_bf16);
+                          out.prefix = hf_prefix(*file);
+                          out.tokenizer = tokenizer_from_folder(folder);
+                          out.chat_template = chat_template_of_folder(folder);
+                          if (out.config.name == "gemma3") out.config.name = std::filesystem::weakly_canonical(folder).filename().string();
+                        }
+                        check(!out.tokenizer || out.tokenizer->vocab().size() <= out.config.vocab_size, ErrorCode::kCorruptData,
+                              "[model] the tokenizer has ", out.tokenizer ? out.tokenizer->vocab().size() : 0, " pieces, the embedding ",
+                              out.config.vocab_size, " rows");
+                        return out;
+                      });
 }
 
 }  // namespace attune::lm

@@ -147,8 +147,8 @@ ModelConfig config_from_gguf(const io::GgufFile& file) {
   check(config.num_layers >= 1 && config.num_layers <= 512, ErrorCode::kCorruptData, "[gguf] gemma3.block_count is ", config.num_layers,
         ", expected 1 to 512");
   config.sliding_window = reader.int_or("attention.sliding_window", 0);
-  config.is_global = config.sliding_window > 0 ? reader.global_layers(config.num_layers)
-                                               : std::vector<bool>(static_cast<size_t>(config.num_layers), true);
+  config.is_global =
+      config.sliding_window > 0 ? reader.global_layers(config.num_layers) : std::vector<bool>(static_cast<size_t>(config.num_layers), true);
   config.rms_norm_eps = reader.float_or("attention.layer_norm_rms_epsilon", 1e-6);
   config.rope_theta_global = reader.float_or("rope.freq_base", 1e6);
   config.rope_theta_local = reader.float_or("rope.freq_base_swa", 1e4);

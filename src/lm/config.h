@@ -9,7 +9,7 @@
 namespace attune::io {
 class GgufFile;
 class GgufWriter;
-}
+}  // namespace attune::io
 
 namespace attune::lm {
 

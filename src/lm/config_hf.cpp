@@ -50,7 +50,8 @@ double scaling_factor(const Json& rope) {
 void read_rope(const Json& json, ModelConfig& config) {
   config.rope_theta_global = get_double(json, "rope_theta", 1e6);
   config.rope_theta_local = get_double(json, "rope_local_base_freq", 1e4);
-  if (const auto scaling = json.find("rope_scaling"); scaling != json.end() && scaling->is_object() && !scaling->contains("full_attention")) {
+  if (const auto scaling = json.find("rope_scaling");
+      scaling != json.end() && scaling->is_object() && !scaling->contains("full_attention")) {
     config.rope_scaling_factor = scaling_factor(*scaling);
   }
   const auto parameters = json.find("rope_parameters");
@@ -67,7 +68,8 @@ void read_rope(const Json& json, ModelConfig& config) {
 
 std::vector<bool> read_layer_types(const Json& json, int32_t num_layers) {
   const auto types = json.find("layer_types");
-  if (types == json.end() || types->is_null()) return every_nth_global(num_layers, get_int(json, "sliding_window_pattern", kDefaultPattern));
+  if (types == json.end() || types->is_null())
+    return every_nth_global(num_layers, get_int(json, "sliding_window_pattern", kDefaultPattern));
   check(types->is_array(), ErrorCode::kCorruptData, "[config.json] layer_types is no array");
   std::vector<bool> global;
   for (const Json& type : *types) {
@@ -91,7 +93,8 @@ double shortest_of_float(double value) {
 Json query_scalar(double scale) {
   const double exact = 1 / (scale * scale);
   const double whole = std::round(exact);
-  if (whole >= 1 && whole < 1e9 && static_cast<float>(1 / std::sqrt(whole)) == static_cast<float>(scale)) return static_cast<int64_t>(whole);
+  if (whole >= 1 && whole < 1e9 && static_cast<float>(1 / std::sqrt(whole)) == static_cast<float>(scale))
+    return static_cast<int64_t>(whole);
   return exact;
 }
 
@@ -125,7 +128,8 @@ ModelConfig config_from_hf(std::string_view text, bool weights_are_bf16) {
     check(!json.contains(cap) || json[cap].is_null(), ErrorCode::kUnsupported, "[config.json] ", cap, " is set; Gemma 3 has none");
   }
   config.attention_scale = 1.0 / std::sqrt(get_double(json, "query_pre_attn_scalar", 256));
-  config.embedding_scale = weights_are_bf16 ? rounded_embedding_scale(config.hidden_size) : std::sqrt(static_cast<float>(config.hidden_size));
+  config.embedding_scale =
+      weights_are_bf16 ? rounded_embedding_scale(config.hidden_size) : std::sqrt(static_cast<float>(config.hidden_size));
   config.embedding_scale = static_cast<float>(get_double(json, kEmbeddingScaleKey, config.embedding_scale));
   config.attention_scale = get_double(json, kAttentionScaleKey, config.attention_scale);
   config.norm_gain_is_offset = true;

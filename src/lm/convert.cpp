@@ -71,12 +71,7 @@ class Converter {
   void plan() {
     const auto specs = model_tensors(from_.config, from_.own_head());
     note(left_out_note(from_, specs));
-    int64_t rows = from_.config.vocab_size;
-    if (to_gguf_ && from_.tokenizer && from_.tokenizer->vocab().size() < rows) {  // llama.cpp wants a piece a row
-      const int64_t pieces = from_.tokenizer->vocab().size();
-      note(cat(rows - pieces, " rows of the embedding behind the vocabulary's ", pieces, " pieces are left out"));
-      rows = pieces;
-    }
+    const int64_t rows = to_gguf_ ? rows_for_gguf(from_, report_.notes) : int64_t{from_.config.vocab_size};
     for (const TensorSpec& spec : specs) {
       OutputTensor t{&source_tensor(from_, spec), "", DType::kF32, spec.shape, 0};
       t.name = to_gguf_ ? spec.gguf : spec.role == TensorRole::kHead ? spec.hf : "model." + spec.hf;
@@ -93,7 +88,8 @@ class Converter {
     }
     report_.num_tensors = static_cast<int64_t>(tensors_.size());
     if (num_inexact_gains_ > 0) {
-      note(cat(num_inexact_gains_, " norm gains differ in the last bit: the checkpoint stores g - 1, which a float does not hold for them"));
+      note(
+          cat(num_inexact_gains_, " norm gains differ in the last bit: the checkpoint stores g - 1, which a float does not hold for them"));
     }
     if (num_wide_gains_ > 0) {
       note(cat(num_wide_gains_, " norm tensors are kept in F32, since ", options_.dtype, " does not hold their g - 1 exactly"));
@@ -184,8 +180,10 @@ class Converter {
                tokenizer.num_tied, " pieces of equal score"));
     }
     write_file_atomic(folder / "tokenizer.json", tokenizer.text);
-    nlohmann::ordered_json config{{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false},
-                                  {"add_bos_token", vocab.add_bos},               {"add_eos_token", false},
+    nlohmann::ordered_json config{{"tokenizer_class", "PreTrainedTokenizerFast"},
+                                  {"clean_up_tokenization_spaces", false},
+                                  {"add_bos_token", vocab.add_bos},
+                                  {"add_eos_token", false},
                                   {"model_max_length", from_.config.context_length}};
     const auto name_piece = [&](const char* key, int32_t id) {
       if (id >= 0) config[key] = vocab.pieces[static_cast<size_t>(id)];
@@ -211,7 +209,8 @@ class Converter {
 }  // namespace
 
 void ConvertOptions::describe(OptionList& list) {
-  list.add("dtype", dtype, "Type of the matrices; source keeps each one's, which in a folder means F32 for block formats. Norms are F32 in GGUF.")
+  list.add("dtype", dtype,
+           "Type of the matrices; source keeps each one's, which in a folder means F32 for block formats. Norms are F32 in GGUF.")
       .choices({"source", "f32", "f16", "bf16"});
   list.add("force", force, "Replace a .gguf file that is there already.");
   list.add("no_tokenizer", no_tokenizer, "Go on if the source has no tokenizer.");

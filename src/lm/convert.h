@@ -34,6 +34,7 @@ struct ConvertReport {
 /// Not between two folders (kInvalidArgument). Memory: some 16 MiB beside the mapped source and the tokenizer.
 /// Throws what `open_checkpoint` does; kFailedPrecondition if `to` is there already, for a missing tokenizer, and for values that are
 /// infinite or NaN or beyond the type; kInvalidArgument if `to` is the source; kIo (no space, no permission); kCancelled.
-ConvertReport convert_model(const Path& from, const Path& to, const ConvertOptions& options, ProgressSink& progress, std::stop_token stop = {});
+ConvertReport convert_model(const Path& from, const Path& to, const ConvertOptions& options, ProgressSink& progress,
+                            std::stop_token stop = {});
 
 }  // namespace attune::lm

@@ -67,6 +67,9 @@ const io::TensorView& source_tensor(const Checkpoint& from, const TensorSpec& sp
 /// Names of the source's tensors that no spec of the text model asks for (vision tower and the like), as a sentence; "" if there are none.
 std::string left_out_note(const Checkpoint& from, const std::vector<TensorSpec>& specs);
 
+/// Rows of the embedding (and head) that go into a GGUF: llama.cpp wants a piece of the vocabulary for each. Says in `notes` what is left out.
+int64_t rows_for_gguf(const Checkpoint& from, std::vector<std::string>& notes);
+
 /// Throws kInvalidArgument if `to` is the source, one of its files, or its folder; kFailedPrecondition if it exists and is no empty folder
 /// (`force` allows an existing file); kIo if the disk has less than `bytes` free.
 void check_target(std::string_view operation, const Checkpoint& from, const Path& to, bool force);

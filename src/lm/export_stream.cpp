@@ -26,8 +26,8 @@ uint64_t OutputTensor::bytes() const { return static_cast<uint64_t>(num_rows()) 
 
 double TensorError::relative_rms() const noexcept { return sum_squares > 0 ? std::sqrt(sum_squared_error / sum_squares) : 0; }
 
-TensorStream::TensorStream(std::string operation, const std::vector<OutputTensor>& tensors, const io::TensorSource& source, ThreadPool& pool,
-                           ProgressSink& progress, std::stop_token stop)
+TensorStream::TensorStream(std::string operation, const std::vector<OutputTensor>& tensors, const io::TensorSource& source,
+                           ThreadPool& pool, ProgressSink& progress, std::stop_token stop)
     : operation_(std::move(operation)),
       tensors_(tensors),
       source_(source),
@@ -80,7 +80,8 @@ void TensorStream::produce(size_t index, AtomicFile& out) {
     bytes.resize(static_cast<size_t>(count) * stride);
     std::vector<TensorError> parts(static_cast<size_t>((count + grain - 1) / grain));
     pool_.for_ranges(count, grain, [&](int64_t from, int64_t to) {
-      convert_rows(t, begin + from, begin + to, bytes.data() + static_cast<uint64_t>(from) * stride, parts[static_cast<size_t>(from / grain)]);
+      convert_rows(t, begin + from, begin + to, bytes.data() + static_cast<uint64_t>(from) * stride,
+                   parts[static_cast<size_t>(from / grain)]);
     });
     for (const TensorError& part : parts) {
       errors_[index].sum_squares += part.sum_squares;
@@ -112,6 +113,13 @@ std::string left_out_note(const Checkpoint& from, const std::vector<TensorSpec>&
   return count == 0 ? "" : cat(count, " tensors that are no part of the text model are left out (", first, count > 1 ? ", ...)" : ")");
 }
 
+int64_t rows_for_gguf(const Checkpoint& from, std::vector<std::string>& notes) {
+  const int64_t rows = from.config.vocab_size;
+  const int64_t pieces = from.tokenizer ? from.tokenizer->vocab().size() : rows;
+  if (pieces < rows) notes.push_back(cat(rows - pieces, " rows of the embedding behind the vocabulary's ", pieces, " pieces are left out"));
+  return pieces;
+}
+
 void check_target(std::string_view operation, const Checkpoint& from, const Path& to, bool force) {
   check(!to.empty(), ErrorCode::kInvalidArgument, "[", operation, "] expected a name for the new model, found none");
   std::error_code none;
@@ -133,8 +141,8 @@ void check_space(std::string_view operation, const Path& to, uint64_t bytes) {
   std::error_code unknown;
   const auto space = std::filesystem::space(to.has_parent_path() ? to.parent_path() : Path("."), unknown);
   if (unknown || space.available == static_cast<std::uintmax_t>(-1)) return;
-  check(space.available >= bytes, ErrorCode::kIo, "[", operation, "] ", to.string(), " needs ", bytes, " bytes, the disk has ", space.available,
-        " free");
+  check(space.available >= bytes, ErrorCode::kIo, "[", operation, "] ", to.string(), " needs ", bytes, " bytes, the disk has ",
+        space.available, " free");
 }
 
 }  // namespace attune::lm

@@ -55,8 +55,8 @@ std::vector<TensorSpec> model_tensors(const ModelConfig& c, bool own_head) {
   out.push_back({"token_embd.weight", "embed_tokens.weight", TensorRole::kEmbedding, "", -1, vocab});
   for (int32_t layer = 0; layer < c.num_layers; ++layer) {
     for (const LayerTensor& t : kLayerTensors) {
-      out.push_back({cat("blk.", layer, ".", t.gguf, ".weight"), cat("layers.", layer, ".", t.hf, ".weight"), t.role, t.gguf, layer,
-                     shape_of(t, c)});
+      out.push_back(
+          {cat("blk.", layer, ".", t.gguf, ".weight"), cat("layers.", layer, ".", t.hf, ".weight"), t.role, t.gguf, layer, shape_of(t, c)});
     }
   }
   out.push_back({"output_norm.weight", "norm.weight", TensorRole::kGain, "", -1, {c.hidden_size}});

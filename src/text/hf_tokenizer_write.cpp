@@ -21,7 +21,8 @@ class Writer {
  public:
   explicit Writer(const Vocab& vocab) : vocab_(vocab), table_(vocab.pieces) {
     for (size_t id = 0; id < vocab.pieces.size(); ++id) {
-      check(is_valid_utf8(vocab.pieces[id]), ErrorCode::kUnsupported, "[tokenizer.json] piece ", id, " is no UTF-8, which JSON cannot hold");
+      check(is_valid_utf8(vocab.pieces[id]), ErrorCode::kUnsupported, "[tokenizer.json] piece ", id,
+            " is no UTF-8, which JSON cannot hold");
     }
   }
 
@@ -130,7 +131,8 @@ class Writer {
 TokenizerJson tokenizer_json_from_vocab(const Vocab& vocab) {
   check(vocab.scores.size() == vocab.pieces.size() && vocab.types.size() == vocab.pieces.size() && vocab.unknown_id < vocab.size() &&
             vocab.bos_id < vocab.size(),
-        ErrorCode::kInvalidArgument, "[tokenizer.json] expected as many scores and types as the ", vocab.size(), " pieces, and ids of pieces");
+        ErrorCode::kInvalidArgument, "[tokenizer.json] expected as many scores and types as the ", vocab.size(),
+        " pieces, and ids of pieces");
   return Writer(vocab).write();
 }
 

@@ -348,7 +348,7 @@ TEST(TokenizerJsonWriter, ListsTheMergesByScore) {
   vocab.add_bos = false;
   const TokenizerJson written = tokenizer_json_from_vocab(vocab);
   const Json json = Json::parse(written.text);
-  const Json expected = {{"b", "c"}, {"a", "b"}, {"a", "bc"}, {"ab", "c"}};
+  const Json expected = Json::array({Json::array({"b", "c"}), Json::array({"a", "b"}), Json::array({"a", "bc"}), Json::array({"ab", "c"})});
   EXPECT_EQ(json.at("model").at("merges"), expected);
   EXPECT_EQ(written.num_merges, 4);
   EXPECT_EQ(written.num_unreachable, 2);  // x, y and the quote are no pieces
