@@ -64,7 +64,8 @@ std::shared_ptr<const Model> Model::load(const Path& path) {
         auto tokenizer = std::async(std::launch::async, [&] { return tokenizer_from_folder(folder); });
         model->weights_ = Weights::bind(model->config_, *file, Weights::Naming::kHf);
         model->set_tokenizer(tokenizer.get());
-        model->instruction_tuned_ = name_says_instruction_tuned(std::filesystem::weakly_canonical(folder).filename().string());
+        model->instruction_tuned_ = name_says_instruction_tuned(std::filesystem::weakly_canonical(folder).filename().string()) ||
+                                    name_says_instruction_tuned(model->config_.name);
         return std::shared_ptr<const Model>(model);
       });
 }

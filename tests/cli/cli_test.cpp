@@ -38,8 +38,8 @@ std::string tiny() { return std::string(ATTUNE_SOURCE_DIR) + "/data/tiny.gguf"; 
 std::string real() { return std::string(ATTUNE_SOURCE_DIR) + "/models/gemma-3-270m-q4_k_m.gguf"; }
 
 TEST(Cli, UsageErrorsExitWithTwo) {
-  for (const char* bad : {"", "frobnicate", "generate --frobnicate", "generate -n 0", "generate -n x", "generate --temp nan", "generate --top-p 2",
-                          "generate --compute f64", "learn", "generate -n"}) {
+  for (const char* bad : {"", "frobnicate", "generate --frobnicate", "generate -n 0", "generate -n x", "generate --temp nan",
+                          "generate --top-p 2", "generate --compute f64", "learn", "generate -n"}) {
     const auto result = run(bad);
     EXPECT_EQ(result.code, 2) << bad;
     EXPECT_TRUE(result.out.empty()) << bad;
@@ -48,9 +48,9 @@ TEST(Cli, UsageErrorsExitWithTwo) {
 }
 
 TEST(Cli, FailuresExitWithOneAndOneLine) {
-  for (const std::string& bad : {std::string("generate -m /absent.gguf -p x"), std::string("inspect /absent.gguf"),
-                                 "generate -m " + tiny() + " -p x --stop a --stop b --stop c --stop d --stop e",
-                                 "perplexity -m " + tiny() + " -p ''"}) {
+  for (const std::string& bad :
+       {std::string("generate -m /absent.gguf -p x"), std::string("inspect /absent.gguf"),
+        "generate -m " + tiny() + " -p x --stop a --stop b --stop c --stop d --stop e", "perplexity -m " + tiny() + " -p ''"}) {
     const auto result = run(bad);
     EXPECT_EQ(result.code, 1) << bad << result.err;
     EXPECT_TRUE(result.out.empty()) << bad;
@@ -81,7 +81,8 @@ TEST(Cli, GenerateJson) {
   EXPECT_EQ(report["ids"].size(), 8u);
   EXPECT_EQ(report["prompt_ids"][0], 2);
   EXPECT_GT(report["timings"]["predicted_tokens_per_second"].get<double>(), 0);
-  EXPECT_EQ(run("generate -m " + tiny() + " -n 5 --seed 3 -f -", "hello").out, run("generate -m " + tiny() + " -p hello -n 5 --seed 3").out);
+  EXPECT_EQ(run("generate -m " + tiny() + " -n 5 --seed 3 -f -", "hello").out,
+            run("generate -m " + tiny() + " -p hello -n 5 --seed 3").out);
 }
 
 TEST(Cli, PerplexityJson) {
@@ -106,6 +107,45 @@ TEST(Cli, RealModelSpeaksTheContract) {
   EXPECT_EQ(text["ids"], (std::vector<int>{506, 5279, 529, 506}));
   const json file = json::parse(run("inspect " + real() + " --json").out);
   EXPECT_EQ(file["num_tensors"], 236);
+}
+
+TEST(Cli, ConvertAndQuantizeMakeModelsThatGenerate) {
+  const Path folder = std::filesystem::temp_directory_path() / ("attune-cli-models-" + std::to_string(::getpid()));
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const std::string checkpoint = (folder / "tiny").string(), file = (folder / "tiny.gguf").string(),
+                    small = (folder / "small.gguf").string();
+  write_file_atomic(folder / "text", "the time of the house");
+  const auto generated = [](const std::string& model) {
+    return run("generate -m " + model + " -p 'the time' -n 8 --greedy --compute f32 --json").out;
+  };
+  const auto ids = [&](const std::string& model) { return json::parse(generated(model)).at("ids"); };
+
+  const auto to_folder = run("convert " + tiny() + " " + checkpoint + " --json");
+  ASSERT_EQ(to_folder.code, 0) << to_folder.err;
+  EXPECT_EQ(json::parse(to_folder.out).at("types"), json({{"BF16", 1}, {"F16", 1}, {"F32", 78}}));
+  EXPECT_EQ(ids(checkpoint), ids(tiny()));
+  ASSERT_EQ(run("convert " + checkpoint + " " + file).code, 0);
+  EXPECT_EQ(ids(file), ids(tiny()));
+
+  const auto again = run("convert " + checkpoint + " " + file);
+  EXPECT_EQ(again.code, 1);
+  EXPECT_NE(again.err.find("--force"), std::string::npos) << again.err;
+  EXPECT_EQ(run("convert " + file).code, 2);
+  EXPECT_EQ(run("convert " + file + " x.gguf --dtype q8_0").code, 2);
+
+  const auto report = run("quantize " + file + " " + small + " --type q4_k_m --tensor 'blk.0.attn_?.weight=Q8_0' --json --perplexity " +
+                          (folder / "text").string());
+  ASSERT_EQ(report.code, 0) << report.err;
+  const auto out = json::parse(report.out);
+  EXPECT_EQ(out.at("types").at("F32"), 37);
+  EXPECT_EQ(out.at("tensors").size(), 80u);
+  EXPECT_GT(out.at("perplexity").at("after").get<double>(), 1);
+  EXPECT_LT(out.at("bytes").get<double>(), out.at("bytes_before").get<double>() / 3);
+  EXPECT_FALSE(generated(small).empty());
+  const auto text = run("quantize " + file + " " + small + " --type Q8_0 --force");
+  EXPECT_NE(text.out.find("bits a weight"), std::string::npos) << text.out << text.err;
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
