@@ -37,21 +37,30 @@ void note_report(const CommandContext& context, const data::Dataset& dataset) {
   for (const auto& bad : dataset.report.bad_rows) context.note(cat("  ", bad.file, ":", bad.line, ": ", bad.reason));
 }
 
-Json difference(const char* name, const stats::Interval& interval, int k) {
-  return {{"difference", name},  {"metric", cat("ndcg@", k)}, {"mean", interval.mean},
-          {"low", interval.low}, {"high", interval.high},     {"excludes_zero", interval.excludes_zero()}};
+void add_intervals(Json& line, const std::vector<people::MetricInterval>& metrics) {
+  for (const auto& [metric, interval] : metrics) {
+    line[metric] = interval.mean;
+    line[metric + "_low"] = interval.low;
+    line[metric + "_high"] = interval.high;
+  }
 }
 
 void print_json(const CommandContext& context, const people::LearnReport& report, int k) {
   for (const auto& row : report.rows) {
-    const Json line = {{"model", row.model},        {"settings", row.settings},           {"k", k},
-                       {"ndcg", row.ndcg.mean},     {"ndcg_low", row.ndcg.low},           {"ndcg_high", row.ndcg.high},
-                       {"recall", row.recall.mean}, {"recall_low", row.recall.low},       {"recall_high", row.recall.high},
-                       {"users", row.ndcg.n},       {"train_seconds", row.train_seconds}, {"test_seconds", row.test_seconds}};
+    Json line = {{"model", row.model}, {"settings", row.settings}, {"k", k}};
+    add_intervals(line, row.metrics);
+    line["users"] = row.ndcg.n;
+    line["train_seconds"] = row.train_seconds;
+    line["test_seconds"] = row.test_seconds;
     context.print(line.dump());
   }
-  context.print(difference("weighted ALS - popularity", report.ndcg_over_popularity, k).dump());
-  context.print(difference("weighted ALS - item-kNN", report.ndcg_over_knn, k).dump());
+  for (const auto& difference : report.differences) {
+    Json line = {{"difference", cat("weighted ALS - ", difference.other)}, {"k", k}};
+    add_intervals(line, difference.metrics);
+    line["users"] = difference.metrics[0].interval.n;
+    line["ndcg_excludes_zero"] = difference.metrics[0].interval.excludes_zero();
+    context.print(line.dump());
+  }
 }
 
 }  // namespace
@@ -90,8 +99,10 @@ void print_report(const CommandContext& context, const people::LearnReport& repo
                       " | ", fixed(row.test_seconds, 2), " | ", row.settings, " |"));
   }
   context.print("");
-  context.print(cat("weighted ALS - popularity, NDCG@", k, ", paired by user: ", with_interval(report.ndcg_over_popularity)));
-  context.print(cat("weighted ALS - item-kNN, NDCG@", k, ", paired by user: ", with_interval(report.ndcg_over_knn)));
+  for (const auto& difference : report.differences) {
+    context.print(
+        cat("weighted ALS - ", difference.other, ", NDCG@", k, ", paired by user: ", with_interval(difference.metrics[0].interval)));
+  }
 }
 
 std::string utc_now() {

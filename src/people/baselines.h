@@ -18,6 +18,11 @@ class Ranker {
   virtual ~Ranker() = default;
   /// out [num_items]; higher is better. `ratings` have distinct items.
   virtual void score(std::span<const RatedItem> ratings, std::span<float> out) const = 0;
+  /// The same for a user of the training run, `ratings` being those trained on. A model without user vectors ignores `user`.
+  virtual void score_user(UserIndex user, std::span<const RatedItem> ratings, std::span<float> out) const {
+    static_cast<void>(user);
+    score(ratings, out);
+  }
 };
 
 /// Score = number of training ratings, whoever the user is.

@@ -47,7 +47,7 @@ Evaluation evaluate_ranking(const Ranker& ranker, const std::vector<std::vector<
     std::vector<uint8_t> seen(static_cast<size_t>(num_items));
     for (int64_t n = begin; n < end; ++n) {
       const auto& mine = history[out.users[n]];
-      ranker.score(mine, scores);
+      ranker.score_user(UserIndex(out.users[n]), mine, scores);
       std::fill(seen.begin(), seen.end(), uint8_t{0});
       for (const auto& r : mine) seen[r.item.value] = 1;
       out.metrics[n] = stats::ranking_metrics(stats::top_k(scores, options.k, seen), relevant[out.users[n]], options.k);

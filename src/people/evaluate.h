@@ -1,7 +1,7 @@
 // Ranking quality of a model on held-out ratings (docs/methods/factorisation.md, "How models are compared").
 //
 // For each user with at least one relevant held-out item (rating >= relevant_rating): rank all items that the user has not rated in
-// `history`, take the metrics of stats/ranking.h at k. Users without relevant item are left out and counted.
+// `history` (which holds what the ranker was trained on), take the metrics of stats/ranking.h at k. Users without relevant item are left out and counted.
 #pragma once
 
 #include <span>
@@ -20,9 +20,9 @@ struct EvaluationOptions {
 };
 
 struct Evaluation {
-  std::vector<int32_t> users;                  ///< user rows that were evaluated, rising
+  std::vector<int32_t> users;  ///< user rows that were evaluated, rising
   std::vector<stats::RankingMetrics> metrics;  ///< one a user
-  int64_t num_skipped = 0;                     ///< users with held-out ratings but none relevant
+  int64_t num_skipped = 0;  ///< users with held-out ratings but none relevant
 
   /// One metric of all users, for bootstrap.
   std::vector<double> values(double stats::RankingMetrics::* metric) const;

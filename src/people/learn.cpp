@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <iterator>
 #include <optional>
 
 #include "core/error.h"
 #include "data/split.h"
 #include "people/als.h"
+#include "people/bpr.h"
 #include "people/evaluate.h"
 
 namespace attune::people {
@@ -98,7 +101,8 @@ class Study {
 
   Candidate choose(LearnReport& report);
   ItemKnnOptions choose_knn();
-  void compare(const Candidate& best, const ItemKnnOptions& knn, LearnReport& report);
+  BprOptions choose_bpr();
+  void compare(const Candidate& best, LearnReport& report);
 
  private:
   int32_t num_users() const { return dataset_.users.size(); }
@@ -108,7 +112,12 @@ class Study {
     return evaluate_ranking(ranker, train_history_, split_.valid, num_items(), pool_, evaluation()).mean(&stats::RankingMetrics::ndcg);
   }
   Evaluation test(const Ranker& ranker) { return evaluate_ranking(ranker, full_history_, split_.test, num_items(), pool_, evaluation()); }
-  ModelRow row(std::string model, std::string settings, const Evaluation& evaluation) const;
+  bool wants(std::string_view model) const {
+    return std::find(options_.models.begin(), options_.models.end(), model) != options_.models.end();
+  }
+  /// Fits, tests, adds a row.
+  void add_row(std::string model, std::string settings, LearnReport& report, const std::function<std::unique_ptr<Ranker>()>& make);
+  void add_intervals(LearnReport& report) const;
   stats::BootstrapOptions bootstrap() const { return {.resamples = options_.resamples, .seed = options_.seed}; }
   void step() { progress_.update("models", ++done_, total_); }
 
@@ -120,6 +129,7 @@ class Study {
   std::vector<data::Interaction> train_valid_;
   std::vector<std::vector<RatedItem>> train_history_;
   std::vector<std::vector<RatedItem>> full_history_;
+  std::vector<Evaluation> tested_;  ///< of the report's rows
   int64_t done_ = 0;
   int64_t total_ = 0;
 };
@@ -140,7 +150,7 @@ Candidate Study::choose(LearnReport& report) {
       step();
     }
   };
-  total_ = 11;  // besides ALS: 8 settings of item-kNN, 3 tests
+  total_ = 1 + (wants("item-knn") ? 9 : 0) + (wants("bpr") ? 5 : 0) + (wants("popularity") ? 1 : 0);  // settings tried and tests
   try_all(first_stage(options_));
   if (options_.preset == "auto") try_all(second_stage(*best));
   return *best;
@@ -165,42 +175,92 @@ ItemKnnOptions Study::choose_knn() {
   return best;
 }
 
-ModelRow Study::row(std::string model, std::string settings, const Evaluation& evaluation) const {
-  ModelRow out;
-  out.model = std::move(model);
-  out.settings = std::move(settings);
-  out.ndcg = stats::bootstrap_mean(evaluation.values(&stats::RankingMetrics::ndcg), bootstrap());
-  out.recall = stats::bootstrap_mean(evaluation.values(&stats::RankingMetrics::recall), bootstrap());
-  return out;
+BprOptions Study::choose_bpr() {
+  BprOptions best;
+  double best_ndcg = -1;
+  for (const double threshold : {-1e9, options_.relevant_rating}) {
+    for (const double decay : {0.01, 0.03}) {
+      BprOptions candidate;
+      candidate.threshold = threshold;
+      candidate.user_decay = candidate.item_decay = decay;
+      candidate.seed = options_.seed;
+      const double ndcg = validate(BprRanker(split_.train, num_users(), num_items(), candidate));
+      if (ndcg > best_ndcg) {
+        best_ndcg = ndcg;
+        best = candidate;
+      }
+      step();
+    }
+  }
+  return best;
 }
 
-void Study::compare(const Candidate& best, const ItemKnnOptions& knn, LearnReport& report) {
-  std::vector<Evaluation> evaluations;
-  const auto run = [&](std::string model, std::string settings, const auto& make) {
-    const auto start = Clock::now();
-    const auto ranker = make();
-    const double train_seconds = seconds_since(start);
-    const auto tested = Clock::now();
-    evaluations.push_back(test(*ranker));
-    report.rows.push_back(row(std::move(model), std::move(settings), evaluations.back()));
-    report.rows.back().train_seconds = train_seconds;
-    report.rows.back().test_seconds = seconds_since(tested);
-    step();
+constexpr std::pair<const char*, double stats::RankingMetrics::*> kMetrics[] = {
+    {"ndcg", &stats::RankingMetrics::ndcg}, {"recall", &stats::RankingMetrics::recall}, {"hit", &stats::RankingMetrics::hit},
+    {"mrr", &stats::RankingMetrics::mrr},   {"map", &stats::RankingMetrics::map},       {"precision", &stats::RankingMetrics::precision}};
+
+void Study::add_row(std::string model, std::string settings, LearnReport& report, const std::function<std::unique_ptr<Ranker>()>& make) {
+  const auto start = Clock::now();
+  const auto ranker = make();
+  const double train_seconds = seconds_since(start);
+  const auto tested = Clock::now();
+  tested_.push_back(test(*ranker));
+  report.rows.push_back({std::move(model), std::move(settings), {}, {}, {}, train_seconds, seconds_since(tested)});
+  step();
+}
+
+/// One set of draws for all metrics, models and differences: whole users are resampled, so differences are paired.
+void Study::add_intervals(LearnReport& report) const {
+  std::vector<std::vector<double>> columns;
+  for (const auto& evaluation : tested_) {
+    for (const auto& [name, metric] : kMetrics) columns.push_back(evaluation.values(metric));
+  }
+  const size_t per_model = std::size(kMetrics);
+  for (size_t c = per_model; c < tested_.size() * per_model; ++c) {
+    columns.push_back(columns[c % per_model]);
+    for (size_t u = 0; u < columns[c].size(); ++u) columns.back()[u] -= columns[c][u];
+  }
+  const auto intervals = stats::bootstrap_means(columns, bootstrap());
+  const auto metrics_at = [&](size_t first) {
+    std::vector<MetricInterval> out;
+    for (size_t c = 0; c < per_model; ++c) out.push_back({kMetrics[c].first, intervals[first + c]});
+    return out;
   };
+  for (size_t n = 0; n < report.rows.size(); ++n) {
+    ModelRow& row = report.rows[n];
+    row.metrics = metrics_at(n * per_model);
+    row.ndcg = row.metrics[0].interval;
+    row.recall = row.metrics[1].interval;
+    if (n > 0) report.differences.push_back({row.model, metrics_at((report.rows.size() + n - 1) * per_model)});
+  }
+}
+
+void Study::compare(const Candidate& best, LearnReport& report) {
   std::optional<AlsModel> model;
-  run("weighted ALS", settings_of(best), [&] {
+  add_row("weighted ALS", settings_of(best), report, [&] {
     model.emplace(fit_als(train_valid_, num_users(), num_items(), best.options, pool_));
     return std::make_unique<AlsRanker>(*model);
   });
-  run("item-kNN",
-      cat("neighbours=", knn.neighbours, " shrinkage=", knn.shrinkage, knn.threshold > -1e8 ? " liked items only" : " all rated items"),
-      [&] { return std::make_unique<ItemKnnRanker>(train_valid_, num_users(), num_items(), knn, pool_); });
-  run("popularity", "number of ratings", [&] { return std::make_unique<PopularityRanker>(train_valid_, num_items()); });
-  const auto ndcg = [&](size_t n) { return evaluations[n].values(&stats::RankingMetrics::ndcg); };
-  report.ndcg_over_knn = stats::paired_bootstrap(ndcg(0), ndcg(1), bootstrap());
-  report.ndcg_over_popularity = stats::paired_bootstrap(ndcg(0), ndcg(2), bootstrap());
-  report.num_users_tested = static_cast<int64_t>(evaluations[0].users.size());
-  report.num_users_skipped = evaluations[0].num_skipped;
+  if (wants("bpr")) {
+    const BprOptions bpr = choose_bpr();
+    add_row("BPR",
+            cat("rank=", bpr.rank, " epochs=", bpr.epochs, " learning_rate=", bpr.learning_rate, " decay=", bpr.user_decay,
+                bpr.threshold > -1e8 ? " liked items only" : " all rated items"),
+            report, [&] { return std::make_unique<BprRanker>(train_valid_, num_users(), num_items(), bpr); });
+  }
+  if (wants("item-knn")) {
+    const ItemKnnOptions knn = choose_knn();
+    add_row(
+        "item-kNN",
+        cat("neighbours=", knn.neighbours, " shrinkage=", knn.shrinkage, knn.threshold > -1e8 ? " liked items only" : " all rated items"),
+        report, [&] { return std::make_unique<ItemKnnRanker>(train_valid_, num_users(), num_items(), knn, pool_); });
+  }
+  if (wants("popularity")) {
+    add_row("popularity", "number of ratings", report, [&] { return std::make_unique<PopularityRanker>(train_valid_, num_items()); });
+  }
+  add_intervals(report);
+  report.num_users_tested = static_cast<int64_t>(tested_[0].users.size());
+  report.num_users_skipped = tested_[0].num_skipped;
 }
 
 TrainRecord record_of(const data::Dataset& dataset, const LearnReport& report, const Candidate& best, const LearnOptions& options,
@@ -210,9 +270,10 @@ TrainRecord record_of(const data::Dataset& dataset, const LearnReport& report, c
     out.metrics[cat("test ndcg@", options.k, " ", row.model)] = row.ndcg.mean;
     out.metrics[cat("test recall@", options.k, " ", row.model)] = row.recall.mean;
   }
-  if (!report.rows.empty()) {
-    out.metrics["test ndcg over popularity, low"] = report.ndcg_over_popularity.low;
-    out.metrics["test ndcg over popularity, high"] = report.ndcg_over_popularity.high;
+  for (const auto& difference : report.differences) {
+    if (difference.other != "popularity") continue;
+    out.metrics["test ndcg over popularity, low"] = difference.metrics[0].interval.low;
+    out.metrics["test ndcg over popularity, high"] = difference.metrics[0].interval.high;
   }
   return out;
 }
@@ -234,6 +295,15 @@ void LearnOptions::describe(OptionList& list) {
   list.add("relevant_rating", relevant_rating, "Ratings of at least this are relevant; 0 = 0.8 times the largest rating.").range(-1e6, 1e6);
   list.add("resamples", resamples, "Bootstrap resamples.").range(100, 1000000);
   list.add("seed", seed, "Seed of split, start and bootstrap.");
+  list.add("models", models,
+           "Models in the table, of als, bpr, item-knn, popularity; als, from which the others differ, is there in any case.");
+}
+
+const stats::Interval& LearnReport::ndcg_over(std::string_view model) const {
+  for (const auto& difference : differences) {
+    if (difference.other == model) return difference.metrics[0].interval;
+  }
+  fail(ErrorCode::kNotFound, "[learn] the table has no model '", model, "'");
 }
 
 Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& given, bool refit, const std::string& created, ThreadPool& pool,
@@ -241,6 +311,10 @@ Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& give
   Learned out;
   out.report.shape = dataset.shape_line();
   LearnOptions options = given;
+  for (const auto& model : options.models) {
+    check(model == "als" || model == "bpr" || model == "item-knn" || model == "popularity", ErrorCode::kInvalidArgument, "[learn] model '",
+          model, "', expected als, bpr, item-knn or popularity");
+  }
   if (options.relevant_rating == 0) options.relevant_rating = kRelevantShare * largest_rating(dataset);
   out.report.relevant_rating = options.relevant_rating;
   Candidate best = preset_candidate(options.preset == "auto" ? "ranking" : options.preset, options.relevant_rating);
@@ -249,7 +323,7 @@ Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& give
                            options.relevant_rating, "; candidates: every item the user has not rated in the training part");
     Study study(dataset, options, pool, progress);
     best = study.choose(out.report);
-    study.compare(best, study.choose_knn(), out.report);
+    study.compare(best, out.report);
   }
   if (refit) {
     AlsModel model =

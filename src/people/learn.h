@@ -2,12 +2,13 @@
 //
 // Protocol (docs/methods/factorisation.md, "How models are compared"): split each user's ratings at random 8:1:1 by the seed. Candidates
 // are fitted on the training part and compared by NDCG@k on validation; the best is fitted again on training + validation and scored once on
-// test, beside popularity and item-kNN (whose options are chosen on validation too). Intervals are 95% bootstrap over users; the
+// test, beside popularity, item-kNN and BPR (whose options are chosen on validation too). Intervals are 95% bootstrap over users; the
 // difference is paired by user. The recommender that is returned is fitted on all ratings with the chosen options.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/options.h"
@@ -25,19 +26,33 @@ struct LearnOptions {
   double relevant_rating = 0;  ///< 0 = 0.8 times the largest rating: 4 of 5, 8 of 10; it is also what "liked" means to the model
   int32_t resamples = 2000;
   uint64_t seed = 0;
+  std::vector<std::string> models = {"als", "bpr", "item-knn", "popularity"};  ///< in the table; als is there in any case
   bool compare = true;  ///< false: fit the preset on everything, no split, no table
 
   void describe(OptionList& list);
 };
 
+/// A metric of stats/ranking.h by name ("ndcg", "recall", "hit", "mrr", "map", "precision"), all at k.
+struct MetricInterval {
+  std::string metric;
+  stats::Interval interval;
+};
+
 /// One line of the table.
 struct ModelRow {
-  std::string model;  ///< "weighted ALS", "popularity", "item-kNN"
+  std::string model;  ///< "weighted ALS", "BPR", "item-kNN", "popularity"
   std::string settings;  ///< what was chosen, for a person
   stats::Interval ndcg;
   stats::Interval recall;
+  std::vector<MetricInterval> metrics;  ///< all six, ndcg and recall among them
   double train_seconds = 0;
   double test_seconds = 0;
+};
+
+/// Weighted ALS minus another model, paired by user.
+struct ModelDifference {
+  std::string other;
+  std::vector<MetricInterval> metrics;
 };
 
 struct LearnReport {
@@ -45,11 +60,13 @@ struct LearnReport {
   std::string split;  ///< one sentence
   std::vector<std::string> candidates;  ///< "ranking rank=32 ...: 0.2612" in the order tried
   std::vector<ModelRow> rows;  ///< ALS first; empty without comparison
-  stats::Interval ndcg_over_popularity;  ///< paired difference of NDCG@k, ALS - popularity
-  stats::Interval ndcg_over_knn;  ///< ALS - item-kNN
+  std::vector<ModelDifference> differences;  ///< one for each row after the first
   double relevant_rating = 0;  ///< as used
   int64_t num_users_tested = 0;
   int64_t num_users_skipped = 0;  ///< with test ratings, none relevant
+
+  /// Difference of NDCG@k to a model by name; kNotFound if the table does not have it.
+  const stats::Interval& ndcg_over(std::string_view model) const;
 };
 
 struct Learned {

@@ -68,22 +68,45 @@ double student_t_tail(double x, double df) { return 0.5 * incomplete_beta(df / 2
 
 }  // namespace
 
-Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options) {
-  check_values(values, "bootstrap", 1);
+std::vector<Interval> bootstrap_means(std::span<const std::vector<double>> columns, const BootstrapOptions& options) {
+  const size_t count = columns.size();
+  check(count >= 1, ErrorCode::kInvalidArgument, "[bootstrap] no column");
+  const size_t n = columns[0].size();
+  std::vector<double> rows(n * count);  // [n, count]: a drawn row is read at once
+  for (size_t c = 0; c < count; ++c) {
+    check_values(columns[c], "bootstrap", 1);
+    check(columns[c].size() == n, ErrorCode::kInvalidArgument, "[bootstrap] expected columns of one length, found ", n, " and ",
+          columns[c].size());
+    for (size_t i = 0; i < n; ++i) rows[i * count + c] = columns[c][i];
+  }
   check_level(options.level, "bootstrap");
   check(options.resamples >= 100 && options.resamples <= 1000000, ErrorCode::kInvalidArgument, "[bootstrap] resamples is ",
         options.resamples, ", expected 100 to 1000000");
-  const uint64_t n = values.size();
   Rng rng(options.seed, "bootstrap");
-  std::vector<double> means(static_cast<size_t>(options.resamples));
-  for (auto& mean : means) {
-    double sum = 0;
-    for (uint64_t i = 0; i < n; ++i) sum += values[rng.below(n)];
-    mean = sum / static_cast<double>(n);
+  const auto resamples = static_cast<size_t>(options.resamples);
+  std::vector<double> means(count * resamples);
+  std::vector<double> sum(count);
+  for (size_t r = 0; r < resamples; ++r) {
+    std::fill(sum.begin(), sum.end(), 0.0);
+    for (size_t i = 0; i < n; ++i) {
+      const double* row = rows.data() + rng.below(n) * count;
+      for (size_t c = 0; c < count; ++c) sum[c] += row[c];
+    }
+    for (size_t c = 0; c < count; ++c) means[c * resamples + r] = sum[c] / static_cast<double>(n);
   }
-  std::sort(means.begin(), means.end());
+  std::vector<Interval> out;
   const double tail = (1 - options.level) / 2;
-  return {mean_of(values), quantile(means, tail), quantile(means, 1 - tail), options.level, static_cast<int64_t>(n)};
+  for (size_t c = 0; c < count; ++c) {
+    const auto mine = std::span(means).subspan(c * resamples, resamples);
+    std::sort(mine.begin(), mine.end());
+    out.push_back({mean_of(columns[c]), quantile(mine, tail), quantile(mine, 1 - tail), options.level, static_cast<int64_t>(n)});
+  }
+  return out;
+}
+
+Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options) {
+  const std::vector<double> column(values.begin(), values.end());
+  return bootstrap_means(std::span(&column, 1), options)[0];
 }
 
 Interval paired_bootstrap(std::span<const double> a, std::span<const double> b, const BootstrapOptions& options) {

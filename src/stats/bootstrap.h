@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace attune::stats {
 
@@ -27,6 +28,10 @@ struct BootstrapOptions {
 
 /// Interval of the mean of `values` (finite, at least 1). O(resamples * n).
 Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options = {});
+
+/// bootstrap_mean of each column, bit for bit, for the price of one set of draws: every resample takes the same rows of all columns, which
+/// have one length. O(resamples * n * columns), mostly cheap additions.
+std::vector<Interval> bootstrap_means(std::span<const std::vector<double>> columns, const BootstrapOptions& options = {});
 
 /// Interval of mean(a - b) where a[i] and b[i] belong to one user: whole users are resampled, so what the two share cancels.
 Interval paired_bootstrap(std::span<const double> a, std::span<const double> b, const BootstrapOptions& options = {});

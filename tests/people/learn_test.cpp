@@ -22,11 +22,27 @@ TEST(Learn, BeatsPopularityOnPlantedStructure) {
   EXPECT_EQ(options.relevant_rating, 0);  // 0.8 * 5
   const auto learned = learn_recommender(dataset(), options, true, "now", pool, no_progress());
   const auto& report = learned.report;
-  ASSERT_EQ(report.rows.size(), 3u);
+  ASSERT_EQ(report.rows.size(), 4u);
   EXPECT_DOUBLE_EQ(report.relevant_rating, 4);
   EXPECT_EQ(report.rows[0].model, "weighted ALS");
-  EXPECT_GT(report.ndcg_over_popularity.low, 0);
-  EXPECT_NEAR(report.ndcg_over_popularity.mean, report.rows[0].ndcg.mean - report.rows[2].ndcg.mean, 1e-12);
+  EXPECT_EQ(report.rows[1].model, "BPR");
+  EXPECT_EQ(report.rows[2].model, "item-kNN");
+  EXPECT_EQ(report.rows[3].model, "popularity");
+  EXPECT_GT(report.ndcg_over("popularity").low, 0);
+  EXPECT_GT(report.rows[1].ndcg.mean, report.rows[3].ndcg.mean);
+  EXPECT_THROW(report.ndcg_over("oracle"), Error);
+  ASSERT_EQ(report.differences.size(), 3u);
+  for (size_t n = 1; n < 4; ++n) {
+    EXPECT_EQ(report.differences[n - 1].other, report.rows[n].model);
+    ASSERT_EQ(report.differences[n - 1].metrics.size(), 6u);
+    for (size_t m = 0; m < 6; ++m) {
+      const auto& difference = report.differences[n - 1].metrics[m];
+      EXPECT_EQ(difference.metric, report.rows[n].metrics[m].metric);
+      EXPECT_NEAR(difference.interval.mean, report.rows[0].metrics[m].interval.mean - report.rows[n].metrics[m].interval.mean, 1e-12);
+      EXPECT_LE(difference.interval.low, difference.interval.mean);
+      EXPECT_GE(difference.interval.high, difference.interval.mean);
+    }
+  }
   EXPECT_EQ(report.candidates.size(), 1u);
   EXPECT_GT(report.num_users_tested, 200);
   for (const auto& row : report.rows) {
@@ -46,7 +62,7 @@ TEST(Learn, SameResultForAnyNumberOfThreads) {
   ThreadPool three(3);
   const auto a = learn_recommender(dataset(), options, true, "now", one, no_progress());
   const auto b = learn_recommender(dataset(), options, true, "now", three, no_progress());
-  for (size_t n = 0; n < 3; ++n) {
+  for (size_t n = 0; n < 4; ++n) {
     EXPECT_EQ(a.report.rows[n].ndcg.mean, b.report.rows[n].ndcg.mean);
     EXPECT_EQ(a.report.rows[n].recall.low, b.report.rows[n].recall.low);
   }
@@ -76,7 +92,7 @@ TEST(Learn, ChoicesWithoutRatings) {
   options.resamples = 200;
   const auto learned = learn_recommender(chosen, options, true, "now", pool, no_progress());
   EXPECT_DOUBLE_EQ(learned.report.relevant_rating, 0.8);
-  EXPECT_GT(learned.report.ndcg_over_popularity.low, 0);
+  EXPECT_GT(learned.report.ndcg_over("popularity").low, 0);
   EXPECT_EQ(learned.recommender->model().parameters().options.liked_threshold, 0.8);
 }
 
@@ -86,6 +102,10 @@ TEST(Learn, BadInput) {
   options.preset = "none";
   EXPECT_THROW(learn_recommender(dataset(), options, false, "now", pool, no_progress()), Error);
   options.preset = "ranking";
+  options.models = {"als", "oracle"};
+  EXPECT_THROW(learn_recommender(dataset(), options, false, "now", pool, no_progress()), Error);
+  options.models = {"popularity"};
+  EXPECT_EQ(learn_recommender(dataset(), options, false, "now", pool, no_progress()).report.rows.size(), 2u);  // als and popularity
   data::Dataset tiny;
   tiny.users.add("a");
   tiny.items.add("x");

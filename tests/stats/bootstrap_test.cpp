@@ -39,6 +39,30 @@ TEST(TInterval, HandComputed) {
   EXPECT_THROW(t_interval(std::vector<double>{1}), Error);
 }
 
+TEST(Bootstrap, ColumnsTogetherEqualEachAlone) {
+  Rng rng(11, "columns");
+  std::vector<std::vector<double>> columns(3, std::vector<double>(40));
+  for (auto& column : columns) {
+    for (auto& value : column) value = rng.normal();
+  }
+  const auto together = bootstrap_means(columns, {.resamples = 300, .seed = 4});
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const auto alone = bootstrap_mean(columns[c], {.resamples = 300, .seed = 4});
+    EXPECT_EQ(together[c].mean, alone.mean);
+    EXPECT_EQ(together[c].low, alone.low);
+    EXPECT_EQ(together[c].high, alone.high);
+    EXPECT_EQ(together[c].n, 40);
+  }
+  // The column of differences is the paired bootstrap.
+  std::vector<double> difference(40);
+  for (size_t i = 0; i < 40; ++i) difference[i] = columns[0][i] - columns[1][i];
+  EXPECT_EQ(bootstrap_means(std::span(&difference, 1), {.resamples = 300, .seed = 4})[0].low,
+            paired_bootstrap(columns[0], columns[1], {.resamples = 300, .seed = 4}).low);
+  EXPECT_THROW(bootstrap_means({}), Error);
+  columns[2].pop_back();
+  EXPECT_THROW(bootstrap_means(columns), Error);
+}
+
 TEST(Bootstrap, SameSeedSameInterval) {
   Rng rng(10, "values");
   std::vector<double> x(50);
