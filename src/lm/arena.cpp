@@ -10,16 +10,15 @@
 namespace attune::lm {
 
 Arena::Arena(size_t bytes) {
-  constexpr size_t kHuge = size_t{2} << 20;
-  size_ = (bytes + kHuge - 1) / kHuge * kHuge;
+  size_ = rounded(bytes);
   if (size_ == 0) return;
   // One huge page more than needed, so that the block can start on a huge-page boundary; the ends are given back.
-  void* raw = ::mmap(nullptr, size_ + kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* raw = ::mmap(nullptr, size_ + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   check(raw != MAP_FAILED, ErrorCode::kOutOfMemory, "[arena] cannot reserve ", size_ >> 20, " MiB");
   auto address = reinterpret_cast<uintptr_t>(raw);
-  const uintptr_t aligned = (address + kHuge - 1) / kHuge * kHuge;
+  const uintptr_t aligned = (address + kHugePage - 1) / kHugePage * kHugePage;
   if (aligned > address) ::munmap(raw, aligned - address);
-  if (const size_t tail = address + kHuge - aligned; tail > 0) ::munmap(reinterpret_cast<void*>(aligned + size_), tail);
+  if (const size_t tail = address + kHugePage - aligned; tail > 0) ::munmap(reinterpret_cast<void*>(aligned + size_), tail);
   data_ = reinterpret_cast<std::byte*>(aligned);
   ::madvise(data_, size_, MADV_HUGEPAGE);
 }

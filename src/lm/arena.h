@@ -22,10 +22,13 @@ class Arena {
   size_t size() const noexcept { return size_; }
   /// Bytes that take() needs for a piece.
   static constexpr size_t padded(size_t bytes) noexcept { return (bytes + 63) / 64 * 64; }
+  /// size() of an arena for so many bytes: whole huge pages.
+  static constexpr size_t rounded(size_t bytes) noexcept { return (bytes + kHugePage - 1) / kHugePage * kHugePage; }
   /// KiB of this process's memory that lies on huge pages (AnonHugePages of the kernel's accounting); -1 if unknown.
   static int64_t huge_page_kib();
 
  private:
+  static constexpr size_t kHugePage = size_t{2} << 20;
   std::byte* data_ = nullptr;
   size_t size_ = 0;
   size_t used_ = 0;

@@ -46,6 +46,9 @@ void EngineOptions::describe(OptionList& list) {
       .unit("ms");
   list.add("speculate", speculate, "Tokens guessed a step from earlier text when few sequences decode; never changes output; 0 for none.")
       .range(0, 64);
+  list.add("weights_memory_mib", weights_memory_mib, "Cap of the memory of weights and adapters beside the model's own.")
+      .range(0, 1 << 20)
+      .unit("MiB");
   list.add("rewind_margin", rewind_margin, "Positions beyond the sliding window that are kept for rewinding.").range(0, 65536);
 }
 
@@ -71,15 +74,17 @@ Engine::State::State(std::shared_ptr<const Model> m, const EngineOptions& o)
       kv(std::make_shared<KvPool>(model->config(), parse_kv_type(o.kv_type, compute), o.rewind_margin, o.kv_memory_mib << 20)),
       forward(model->config(), compute == Compute::kFast, pool),
       head(compute == Compute::kFast, pool),
+      sets(model->weights(), o.weights_memory_mib << 20),
       prefix(kv, std::min(o.prefix_cache_mib, o.kv_memory_mib) << 20),
       budget(o.max_step_ms / 1000.0, o.max_chunk) {}
 
 Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options) {
   check(model != nullptr, ErrorCode::kInvalidArgument, "[engine] no model");
   check(options.max_chunk >= 1 && options.max_sequences >= 1 && options.queue_limit >= 1 && options.rewind_margin >= 0 &&
-            options.prefix_cache_mib >= 0 && options.max_step_ms >= 0 && options.speculate >= 0,
+            options.prefix_cache_mib >= 0 && options.max_step_ms >= 0 && options.speculate >= 0 && options.weights_memory_mib >= 0,
         ErrorCode::kInvalidArgument,
-        "[engine] chunk, sequences and queue must be at least 1; rewind margin, prefix cache, step time and speculation at least 0");
+        "[engine] chunk, sequences and queue must be at least 1; rewind margin, prefix cache, step time, speculation and weights memory at "
+        "least 0");
   state_ = std::make_unique<State>(std::move(model), options);
 }
 
@@ -110,7 +115,7 @@ Sequence Engine::start(const SeqOptions& options) {
     check(!ids.empty() && std::is_sorted(ids.begin(), ids.end()) && ids.front() >= 0 && ids.back() < model().config().vocab_size,
           ErrorCode::kInvalidArgument, "[start] the vocabulary subset must be ascending ids from 0 to ", model().config().vocab_size - 1);
   }
-  return Sequence(std::make_unique<Sequence::State>(state_->model, state_->kv, options));
+  return Sequence(std::make_unique<Sequence::State>(state_->model, state_->sets.get(options.weights), state_->kv, options));
 }
 
 void Engine::State::enqueue(JobPtr job, bool limited) {
@@ -164,6 +169,9 @@ EngineStats Engine::stats() const {
   EngineStats out = state_->stats;
   out.kv_bytes = state_->kv->bytes_in_use();
   out.kv_bytes_max = state_->kv->max_bytes();
+  out.weight_sets = state_->sets.in_use()->sets;
+  out.weight_bytes = state_->sets.in_use()->bytes;
+  out.weight_bytes_max = state_->sets.max_bytes();
   return out;
 }
 
@@ -187,6 +195,44 @@ void Engine::State::remove_finished() {
   stats.running = static_cast<int64_t>(active.size());
 }
 
+// Work that shares weights is computed together, adapters side by side in it. Everything planned has its rows reserved, so that what one
+// group's answers cause cannot touch the next group.
+void Engine::State::compute_planned(std::vector<Planned>& planned, StepReport& report) {
+  const auto key = [](const Planned& p) {
+    const WeightSet& set = *p.job->sequence().set;
+    return std::pair(set.weights_id(), set.id);
+  };
+  std::stable_sort(planned.begin(), planned.end(), [&](const Planned& a, const Planned& b) { return key(a) < key(b); });
+  std::vector<Chunk> chunks;
+  for (size_t first = 0, last = 0; first < planned.size(); first = last) {
+    const WeightSetPtr set = planned[first].job->sequence().set;  // its last sequence may end in here
+    chunks.clear();
+    while (last < planned.size() && key(planned[last]).first == set->weights_id()) {
+      chunks.push_back(planned[last].chunk);
+      chunks.back().adapter = planned[last].job->sequence().set->adapter.get();
+      ++last;
+    }
+    const auto group = std::span(planned).subspan(first, last - first);
+    try {
+      const auto hidden = forward.run(*set->weights, chunks);
+      for (auto& p : group) {
+        if (p.job->draft.empty()) remember(*p.job, false);
+      }
+      deliver(group, *set->weights, hidden, report);
+      for (auto& p : group) {  // the rest of a draft is gone now
+        if (p.job->done && !p.job->draft.empty()) remember(*p.job, false);
+      }
+    } catch (const std::exception& failure) {  // out of memory for the workspace: all work of the group fails with its reason
+      const Error error(ErrorCode::kInternal, cat("[step] ", failure.what()));
+      for (auto& p : group) {
+        if (!p.job->done) continue;
+        p.job->sequence().cache.abandon();
+        finish(*p.job, Finish::kError, &error);
+      }
+    }
+  }
+}
+
 StepReport Engine::step() {
   State& s = *state_;
   const std::lock_guard step_lock(s.step_mutex);
@@ -203,30 +249,12 @@ StepReport Engine::step() {
     report.waiting = static_cast<int>(s.active.size());
     return report;
   }
-  std::vector<Chunk> chunks;
   int decoding = 0;
   for (const auto& p : planned) {
-    chunks.push_back(p.chunk);
     report.rows += static_cast<int>(p.chunk.num_rows);
     decoding += p.job->decodes() ? static_cast<int>(p.chunk.num_rows) : 0;
   }
-  try {
-    const auto hidden = s.forward.run(*s.model->weights(), chunks);
-    for (auto& p : planned) {
-      if (p.job->draft.empty()) s.remember(*p.job, false);
-    }
-    s.deliver(planned, hidden, report);
-    for (auto& p : planned) {  // the rest of a draft is gone now
-      if (p.job->done && !p.job->draft.empty()) s.remember(*p.job, false);
-    }
-  } catch (const std::exception& failure) {  // out of memory for the workspace: all work of this step fails with its reason
-    const Error error(ErrorCode::kInternal, cat("[step] ", failure.what()));
-    for (auto& p : planned) {
-      if (!p.job->done) continue;
-      p.job->sequence().cache.abandon();
-      s.finish(*p.job, Finish::kError, &error);
-    }
-  }
+  s.compute_planned(planned, report);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   s.budget.observe(decoding, report.rows - decoding, seconds);
   {

@@ -26,6 +26,7 @@
 #include "core/progress.h"
 #include "lm/model.h"
 #include "lm/prompt.h"
+#include "lm/publish.h"
 #include "lm/sampler.h"
 #include "lm/token_constraint.h"
 
@@ -48,6 +49,7 @@ struct EngineOptions {
   int64_t prefix_cache_mib = 1024;  ///< part of it that finished work may keep for later prompts; 0 keeps nothing
   int32_t max_step_ms = 150;        ///< longest step for sequences that are decoding, by choice of prompt rows beside them; 0: no limit
   int32_t speculate = 8;            ///< tokens guessed a step from earlier text, over all sequences (lm/speculation.h); 0: none
+  int64_t weights_memory_mib = 4096;  ///< cap of all published sets of weights together, the model's own not counted
   int32_t rewind_margin = 64;       ///< positions beyond the window a local layer keeps, so that rewind(r) works for r up to this
 
   void describe(OptionList& list);
@@ -64,7 +66,8 @@ struct SeqOptions {
   std::shared_ptr<const VocabSet> vocab;   ///< null: the whole vocabulary
   /// Event::logp_model is wanted: every step then reads the whole head, also for greedy and top-k sampling.
   bool want_model_logprob = false;
-  uint64_t salt = 0;                       ///< names weights and adapters: the prefix cache shares only between equal ones
+  uint64_t salt = 0;                       ///< the prefix cache shares only between equal ones (and equal weights)
+  WeightsId weights = kCurrentWeights;     ///< a published set, kept until the sequence ends; forks inherit it
 };
 
 class Engine;
@@ -93,6 +96,8 @@ class Sequence {
   int64_t reused() const noexcept;
   /// Token ids by position; -1 for soft rows.
   const std::vector<int32_t>& ids() const noexcept;
+  /// The set of weights that it computes with, never kCurrentWeights.
+  WeightsId weights() const noexcept;
   SamplerOptions& sampler() noexcept;
   void set_vocab(std::shared_ptr<const VocabSet> vocab) noexcept;
   void set_want_model_logprob(bool want) noexcept;
@@ -163,6 +168,9 @@ struct EngineStats {
   int64_t cancelled = 0;
   int64_t head_audits = 0;  ///< screened steps compared with the full head
   int64_t head_misses = 0;  ///< of them, those that gave other tokens or values
+  int64_t weight_sets = 0;  ///< published, retired ones that sequences still use included; the base model's not
+  int64_t weight_bytes = 0;  ///< of them
+  int64_t weight_bytes_max = 0;
   int64_t preempted = 0;  ///< times that work gave up its keys and values for older work
   int64_t prefix_lookups = 0;
   int64_t prefix_hits = 0;
@@ -186,7 +194,7 @@ class Engine {
   const EngineOptions& options() const noexcept;
   Compute compute() const noexcept;
 
-  /// An empty sequence.
+  /// An empty sequence. Throws kNotFound for an unknown set of weights.
   Sequence start(const SeqOptions& options = {});
   /// Queues a generation. Throws kResource when the queue is full (back-pressure), kInvalidArgument for an empty sequence.
   void submit(Request request);
@@ -203,13 +211,28 @@ class Engine {
                       std::shared_ptr<const TokenConstraint> constraint = nullptr);
   /// Log-probabilities of given completions, prompts.size() == completions.size(). `vocab` null: the whole vocabulary.
   std::vector<ScoreOut> score(std::span<const Prompt> prompts, std::span<const std::vector<int32_t>> completions,
-                              std::shared_ptr<const VocabSet> vocab = nullptr, std::stop_token stop = {});
+                              std::shared_ptr<const VocabSet> vocab = nullptr, std::stop_token stop = {},
+                              WeightsId weights = kCurrentWeights);
   /// The same for a completion that continues `prefix` (left as it was).
   ScoreOut score(const Sequence& prefix, std::span<const int32_t> completion, std::stop_token stop = {});
   /// Final-norm hidden states [length, D] of a prompt.
-  std::vector<float> hidden(const Prompt& prompt, std::stop_token stop = {});
+  std::vector<float> hidden(const Prompt& prompt, std::stop_token stop = {}, WeightsId weights = kCurrentWeights);
   /// Logits [V] after the last position of a sequence (its pending positions are computed except the last; left ready for generation).
   std::vector<float> logits(Sequence& sequence);
+
+  // Sets of weights beside the model's own (lm/publish.h). Steps go on meanwhile; publishers wait for each other.
+  /// Loads, checks and measures a set. It is there for new sequences when this returns, not before; nothing is left of a failed one.
+  /// `source`: named tensors of the model's shapes, as in a checkpoint or a PEFT adapter. Throws kInvalidArgument or kCorruptData for shapes,
+  /// names and values that are not the model's, kNotFound for missing tensors and an unknown base, kResource beyond weights_memory_mib.
+  PublishReport publish(const io::TensorSource& source, Publish kind, const PublishOptions& how = {});
+  /// From a checkpoint (what Model::load takes) or an adapter's folder as PEFT writes it.
+  PublishReport publish(const Path& path, Publish kind, const PublishOptions& how = {});
+  /// No new sequence can have it; its memory comes back when the last one has ended. Throws kNotFound, kInvalidArgument for the base model's
+  /// set, kFailedPrecondition for the current one.
+  void retire(WeightsId id);
+  /// What new sequences get with kCurrentWeights; at first the base model's set. Throws kNotFound.
+  void set_current_weights(WeightsId id);
+  WeightsId current_weights() const;
 
   /// Forgets what the prefix cache remembers. Waits for a step in progress.
   void clear_prefix_cache();

@@ -92,14 +92,17 @@ Completion Engine::generate(Sequence sequence, int64_t max_new, std::vector<int3
 }
 
 std::vector<ScoreOut> Engine::score(std::span<const Prompt> prompts, std::span<const std::vector<int32_t>> completions,
-                                    std::shared_ptr<const VocabSet> vocab, std::stop_token stop) {
+                                    std::shared_ptr<const VocabSet> vocab, std::stop_token stop, WeightsId weights) {
   check(prompts.size() == completions.size(), ErrorCode::kInvalidArgument, "[score] ", prompts.size(), " prompts and ", completions.size(),
         " completions");
   std::vector<Outcome> outcomes(prompts.size());
   std::vector<JobPtr> jobs;
   for (size_t i = 0; i < prompts.size(); ++i) {
     check(prompts[i].length() > 0, ErrorCode::kInvalidArgument, "[score] prompt ", i, " is empty");
-    Sequence sequence = start({.sampler = {}, .seed = 0, .stream = 0, .vocab = vocab});
+    SeqOptions sequence_options;
+    sequence_options.vocab = vocab;
+    sequence_options.weights = weights;
+    Sequence sequence = start(sequence_options);
     sequence.append(prompts[i]);
     sequence.append(completions[i]);
     jobs.push_back(make_job(Job::Kind::kScore, std::move(sequence), stop, outcomes[i]));
@@ -130,9 +133,11 @@ ScoreOut Engine::score(const Sequence& prefix, std::span<const int32_t> completi
   return {std::move(outcome.output)};
 }
 
-std::vector<float> Engine::hidden(const Prompt& prompt, std::stop_token stop) {
+std::vector<float> Engine::hidden(const Prompt& prompt, std::stop_token stop, WeightsId weights) {
   check(prompt.length() > 0, ErrorCode::kInvalidArgument, "[hidden] the prompt is empty");
-  Sequence sequence = start();
+  SeqOptions sequence_options;
+  sequence_options.weights = weights;
+  Sequence sequence = start(sequence_options);
   sequence.append(prompt);
   Outcome outcome;
   state_->enqueue(make_job(Job::Kind::kHidden, std::move(sequence), std::move(stop), outcome), false);

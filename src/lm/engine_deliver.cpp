@@ -31,7 +31,7 @@ struct Engine::State::Outcome {
   std::optional<Error> error;
 };
 
-void Engine::State::deliver(std::vector<Planned>& planned, std::span<const float> hidden, StepReport& report) {
+void Engine::State::deliver(std::span<Planned> planned, const Weights& weights, std::span<const float> hidden, StepReport& report) {
   const int64_t d = model->config().hidden_size;
   std::vector<Output> by_screening, few_best, full;
   int64_t at = 0;
@@ -43,25 +43,27 @@ void Engine::State::deliver(std::vector<Planned>& planned, std::span<const float
       p.job->output.insert(p.job->output.end(), begin, begin + p.num_outputs * d);
       continue;
     }
-    auto& outputs = !needs_only_best(*p.job) ? full : tokens_needed(p.job->sequence().options.sampler) == 1 ? by_screening : few_best;
+    auto& outputs = !needs_only_best(*p.job, weights)                       ? full
+                    : tokens_needed(p.job->sequence().options.sampler) == 1 ? by_screening
+                                                                            : few_best;
     const int64_t length = p.job->sequence().cache.length();
     for (int64_t i = 0; i < p.num_outputs; ++i) outputs.push_back({&p, length - p.num_outputs + i, begin + i * d});
   }
   auto& cheaper = static_cast<int64_t>(few_best.size()) > head.max_screened_rows() ? full : by_screening;
   cheaper.insert(cheaper.end(), few_best.begin(), few_best.end());
   for (size_t first = 0; first < by_screening.size(); first += kLogitRows) {
-    deliver_best(std::span(by_screening).subspan(first, std::min(kLogitRows, by_screening.size() - first)), report);
+    deliver_best(std::span(by_screening).subspan(first, std::min(kLogitRows, by_screening.size() - first)), weights, report);
   }
   for (size_t first = 0; first < full.size(); first += kLogitRows) {
-    deliver_logits(std::span(full).subspan(first, std::min(kLogitRows, full.size() - first)), report);
+    deliver_logits(std::span(full).subspan(first, std::min(kLogitRows, full.size() - first)), weights, report);
   }
 }
 
-bool Engine::State::needs_only_best(Job& job) const {
+bool Engine::State::needs_only_best(Job& job, const Weights& weights) const {
   if (job.kind != Job::Kind::kGenerate || job.request.num_top > 0) return false;
   if (job.constraint && !job.draft.empty()) return false;  // what is allowed behind a guess is known when the guess is
   const SeqOptions& want = job.sequence().options;
-  return !want.want_model_logprob && want.vocab == nullptr && head.can_screen(*model->weights(), tokens_needed(want.sampler));
+  return !want.want_model_logprob && want.vocab == nullptr && head.can_screen(weights, tokens_needed(want.sampler));
 }
 
 std::span<const float> Engine::State::gather(std::span<const Output> outputs) {
@@ -71,7 +73,7 @@ std::span<const float> Engine::State::gather(std::span<const Output> outputs) {
   return head_input;
 }
 
-void Engine::State::deliver_best(std::span<const Output> outputs, StepReport& report) {
+void Engine::State::deliver_best(std::span<const Output> outputs, const Weights& weights, StepReport& report) {
   std::vector<int64_t> k;
   for (const Output& output : outputs) k.push_back(tokens_needed(output.owner->job->sequence().options.sampler));
   std::vector<std::span<const uint64_t>> allowed(outputs.size());
@@ -87,8 +89,8 @@ void Engine::State::deliver_best(std::span<const Output> outputs, StepReport& re
     }
   });
   const auto hidden = gather(outputs);
-  head.best(*model->weights(), hidden, k, model->forbidden_ids(), {options.head_z, options.exact_head}, best, allowed);
-  if (options.head_audit_every > 0 && ++screened_steps % options.head_audit_every == 0) audit(hidden, k, allowed[0]);
+  head.best(weights, hidden, k, model->forbidden_ids(), {options.head_z, options.exact_head}, best, allowed);
+  if (options.head_audit_every > 0 && ++screened_steps % options.head_audit_every == 0) audit(weights, hidden, k, allowed[0]);
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!is_awaited(outputs[i])) continue;
     Outcome outcome;
@@ -104,10 +106,11 @@ void Engine::State::deliver_best(std::span<const Output> outputs, StepReport& re
 }
 
 /// The first row again from the full head. A miss is counted, never repaired: the answer would depend on when audits happen.
-void Engine::State::audit(std::span<const float> hidden, std::span<const int64_t> k, std::span<const uint64_t> allowed) {
+void Engine::State::audit(const Weights& weights, std::span<const float> hidden, std::span<const int64_t> k,
+                          std::span<const uint64_t> allowed) {
   const int64_t v = model->config().vocab_size;
   logits.resize(std::max(logits.size(), static_cast<size_t>(v)));
-  head.logits(*model->weights(), hidden.first(static_cast<size_t>(model->config().hidden_size)), 1, logits.data());
+  head.logits(weights, hidden.first(static_cast<size_t>(model->config().hidden_size)), 1, logits.data());
   const std::span<float> row(logits.data(), static_cast<size_t>(v));
   forbid(row, model->forbidden_ids());
   if (!allowed.empty()) mask_logits(allowed, row);
@@ -119,11 +122,11 @@ void Engine::State::audit(std::span<const float> hidden, std::span<const int64_t
   if (!same) ++stats.head_misses;
 }
 
-void Engine::State::deliver_logits(std::span<const Output> outputs, StepReport& report) {
+void Engine::State::deliver_logits(std::span<const Output> outputs, const Weights& weights, StepReport& report) {
   const int64_t v = model->config().vocab_size;
   const auto count = static_cast<int64_t>(outputs.size());
   logits.resize(std::max(logits.size(), static_cast<size_t>(count * v)));
-  head.logits(*model->weights(), gather(outputs), count, logits.data());
+  head.logits(weights, gather(outputs), count, logits.data());
   const auto follows_guess = [&](size_t i) {
     return i > 0 && i < outputs.size() && outputs[i].owner == outputs[i - 1].owner && !outputs[i].owner->job->draft.empty();
   };

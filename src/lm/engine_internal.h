@@ -12,6 +12,7 @@
 #include "lm/forward.h"
 #include "lm/head.h"
 #include "lm/prefix_cache.h"
+#include "lm/publish_internal.h"
 #include "lm/sequence_internal.h"
 #include "lm/speculation.h"
 #include "lm/step_budget.h"
@@ -76,6 +77,8 @@ struct Engine::State {
   std::shared_ptr<KvPool> kv;
   Forward forward;
   Head head;
+  WeightSets sets;
+  std::mutex publish_mutex;  // one publisher at a time
 
   std::mutex queue_mutex;  // guards inbox, stats, closing
   std::condition_variable_any work_arrived;
@@ -123,14 +126,15 @@ struct Engine::State {
   void remember(Job& job, bool at_end) noexcept;
   void finish_complete();
   void publish_stats();
-  void deliver(std::vector<Planned>& planned, std::span<const float> hidden, StepReport& report);
+  void compute_planned(std::vector<Planned>& planned, StepReport& report);
+  void deliver(std::span<Planned> planned, const Weights& weights, std::span<const float> hidden, StepReport& report);
   struct Output;
   struct Outcome;
-  bool needs_only_best(Job& job) const;
+  bool needs_only_best(Job& job, const Weights& weights) const;
   std::span<const float> gather(std::span<const Output> outputs);
-  void deliver_best(std::span<const Output> outputs, StepReport& report);
-  void audit(std::span<const float> hidden, std::span<const int64_t> k, std::span<const uint64_t> allowed);
-  void deliver_logits(std::span<const Output> outputs, StepReport& report);
+  void deliver_best(std::span<const Output> outputs, const Weights& weights, StepReport& report);
+  void audit(const Weights& weights, std::span<const float> hidden, std::span<const int64_t> k, std::span<const uint64_t> allowed);
+  void deliver_logits(std::span<const Output> outputs, const Weights& weights, StepReport& report);
   Outcome read_logits(const Output& output, std::span<float> row);
   void accept(const Output& output, const Outcome& outcome, StepReport& report);
   bool is_awaited(const Output& output) const noexcept;
@@ -139,6 +143,11 @@ struct Engine::State {
   void count_guesses(Job& job, int64_t accepted);
   void finish(Job& job, Finish finish, const Error* error);
   void remove_finished();
+
+  // Publishing (publish.cpp).
+  PublishReport publish_adapter(std::shared_ptr<const Adapter> adapter, const PublishOptions& how);
+  PublishReport publish_full(const ModelConfig& config, const io::TensorSource& source, Publish kind, const PublishOptions& how);
+  PublishReport add_set(std::shared_ptr<WeightSet> set, const Weights& reference, const PublishOptions& how);
 };
 
 }  // namespace attune::lm

@@ -178,7 +178,7 @@ bool Engine::State::wait_for_older(Job& job) {
     if (other.get() == &job) break;
     if (!is_live(other) || other->decodes()) continue;
     Sequence::State& o = other->sequence();
-    if (o.options.salt != s.options.salt || o.ids[0] != s.ids[0]) continue;
+    if (o.salt() != s.salt() || o.ids[0] != s.ids[0]) continue;
     const auto theirs = o.keys(std::min(end, other->target()));
     const int64_t cut = outside_blocks(s, common_length(keys, theirs));
     if (cut > closest_common) {
@@ -191,7 +191,7 @@ bool Engine::State::wait_for_older(Job& job) {
     remember(*closest, true);
     return false;
   }
-  if (prefix.find(s.options.salt, keys, atomic_blocks(s), kMinReuse).usable + kMinWait > closest_common) return false;
+  if (prefix.find(s.salt(), keys, atomic_blocks(s), kMinReuse).usable + kMinWait > closest_common) return false;
   closest->snapshots.insert(closest_common);
   job.waits_for = closest->serial;
   job.waits_until = closest_common;
@@ -203,7 +203,7 @@ void Engine::State::find_prefix(Job& job) {
   job.prefix_known = true;
   const int64_t end = job.reusable_end();
   if (prefix.enabled() && s.cache.length() == 0 && end >= kMinReuse) {
-    PrefixCache::Match match = prefix.find(s.options.salt, s.keys(end), atomic_blocks(s), kMinReuse);
+    PrefixCache::Match match = prefix.find(s.salt(), s.keys(end), atomic_blocks(s), kMinReuse);
     prefix.count(match);
     if (match.cache) s.cache = std::move(*match.cache);
     s.reused = std::min(match.usable, job.num_prompt);
@@ -230,7 +230,7 @@ void Engine::State::remember(Job& job, bool at_end) noexcept {
   }
   if (!worth || length == 0) return;
   try {
-    prefix.insert(s.options.salt, s.keys(length), s.cache);
+    prefix.insert(s.salt(), s.keys(length), s.cache);
   } catch (...) {  // out of memory: the work itself is unharmed
     prefix.clear();
   }

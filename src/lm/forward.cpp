@@ -15,6 +15,12 @@ struct Forward::Workspace {
   std::vector<int64_t> positions;     // of each row
   std::vector<int> chunk_of_row;
   std::vector<int64_t> chunk_begin;   // first row of each chunk
+  struct Adapted {
+    const Adapter* adapter;
+    int64_t begin, end;
+  };
+  std::vector<Adapted> adapted;       // rows with adapters, equal neighbours joined
+  std::vector<LoraProduct> lora;
   std::vector<double> frequencies_local, frequencies_global;  // radians a position, [E / 2]
 };
 
@@ -72,7 +78,7 @@ void Forward::embed(std::span<const Chunk> chunks) {
         continue;
       }
       e.row(chunk.ids[static_cast<size_t>(t)], x);
-      for (int64_t i = 0; i < c.hidden_size; ++i) x[i] *= c.embedding_scale;
+      for (int64_t i = 0; i < c.hidden_size; ++i) x[i] *= weights_->embedding_scale();
     }
   }
 }
@@ -172,45 +178,67 @@ void Forward::attention(int index, std::span<Chunk> chunks) {
   }
 }
 
+void Forward::project(int index, const float* x, std::initializer_list<Projection> projections) {
+  Workspace& w = *work_;
+  Product products[3];
+  size_t count = 0;
+  for (const Projection& p : projections) products[count++] = {p.w, p.y};
+  multiply(ops_, pool_, fast_products_, x, rows_, std::span(products, count), w.quantised);
+  w.lora.clear();
+  for (const Workspace::Adapted& a : w.adapted) {
+    for (const Projection& p : projections) {
+      const LoraMatrix& lora = a.adapter->layer(index).*p.lora;
+      if (lora.rank > 0) w.lora.push_back({&lora, x, p.y, p.w->cols, p.w->rows, a.begin, a.end, a.adapter->scale()});
+    }
+  }
+  add_lora(ops_, pool_, w.lora);
+}
+
 void Forward::layer(int index, std::span<Chunk> chunks) {
   const ModelConfig& c = config_;
   const LayerWeights& weights = weights_->layer(index);
   Workspace& w = *work_;
   norm_rows(w.x.data(), weights.attn_norm, w.normed.data(), c.hidden_size);
-  const Product qkv[] = {{&weights.q, w.q.data()}, {&weights.k, w.k.data()}, {&weights.v, w.v.data()}};
-  multiply(ops_, pool_, fast_, w.normed.data(), rows_, qkv, w.quantised);
+  project(index, w.normed.data(),
+          {{&weights.q, w.q.data(), &LoraLayer::q}, {&weights.k, w.k.data(), &LoraLayer::k}, {&weights.v, w.v.data(), &LoraLayer::v}});
   attention(index, chunks);
-  const Product o[] = {{&weights.o, w.branch.data()}};
-  multiply(ops_, pool_, fast_, w.attn.data(), rows_, o, w.quantised);
+  project(index, w.attn.data(), {{&weights.o, w.branch.data(), &LoraLayer::o}});
   add_normed(w.branch.data(), weights.post_attn_norm);
 
   norm_rows(w.x.data(), weights.ffn_norm, w.normed.data(), c.hidden_size);
-  const Product gate_up[] = {{&weights.gate, w.gate.data()}, {&weights.up, w.up.data()}};
-  multiply(ops_, pool_, fast_, w.normed.data(), rows_, gate_up, w.quantised);
+  project(index, w.normed.data(), {{&weights.gate, w.gate.data(), &LoraLayer::gate}, {&weights.up, w.up.data(), &LoraLayer::up}});
   const int64_t f = c.intermediate_size;
   for_rows([&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) ops_.gelu_mul(w.gate.data() + row * f, w.up.data() + row * f, w.gate.data() + row * f, f);
   });
-  const Product down[] = {{&weights.down, w.branch.data()}};
-  multiply(ops_, pool_, fast_, w.gate.data(), rows_, down, w.quantised);
+  project(index, w.gate.data(), {{&weights.down, w.branch.data(), &LoraLayer::down}});
   add_normed(w.branch.data(), weights.post_ffn_norm);
 }
 
 std::span<const float> Forward::run(const Weights& weights, std::span<Chunk> chunks) {
   weights_ = &weights;
+  fast_products_ = fast_ && !weights.f32_activations();
   const ModelConfig& c = config_;
   Workspace& w = *work_;
   rows_ = 0;
   w.positions.clear();
   w.chunk_of_row.clear();
   w.chunk_begin.clear();
+  w.adapted.clear();
   for (size_t i = 0; i < chunks.size(); ++i) {
     w.chunk_begin.push_back(rows_);
     for (int64_t t = 0; t < chunks[i].num_rows; ++t) {
       w.positions.push_back(chunks[i].cache->length() + t);
       w.chunk_of_row.push_back(static_cast<int>(i));
     }
+    const int64_t begin = rows_;
     rows_ += chunks[i].num_rows;
+    if (chunks[i].adapter == nullptr) continue;
+    if (!w.adapted.empty() && w.adapted.back().adapter == chunks[i].adapter && w.adapted.back().end == begin) {
+      w.adapted.back().end = rows_;
+    } else {
+      w.adapted.push_back({chunks[i].adapter, begin, rows_});
+    }
   }
   const auto grow = [&](auto& buffer, int64_t per_row) {
     if (static_cast<int64_t>(buffer.size()) < rows_ * per_row) buffer.resize(static_cast<size_t>(rows_ * per_row));

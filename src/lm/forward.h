@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <vector>
@@ -12,8 +13,9 @@
 #include "core/thread_pool.h"
 #include "kernels/kernels.h"
 #include "lm/kv_cache.h"
-#include "lm/weights.h"
+#include "lm/lora.h"
 #include "lm/prompt.h"
+#include "lm/weights.h"
 
 namespace attune::lm {
 
@@ -29,6 +31,8 @@ struct Chunk {
   std::span<const int64_t> visible_end;
   /// Rows whose final hidden state is wanted: from this row of the chunk to its end.
   int64_t first_output = 0;
+  /// Added to the weights' products; null: none. Neighbouring chunks of one adapter are computed together.
+  const Adapter* adapter = nullptr;
 };
 
 class Forward {
@@ -47,6 +51,13 @@ class Forward {
  private:
   struct Workspace;
   void embed(std::span<const Chunk> chunks);
+  /// Products of x [rows, cols] with matrices of a layer, and what the chunks' adapters add.
+  struct Projection {
+    const Matrix* w;
+    float* y;
+    LoraMatrix LoraLayer::*lora;
+  };
+  void project(int index, const float* x, std::initializer_list<Projection> projections);
   void layer(int index, std::span<Chunk> chunks);
   void attention(int index, std::span<Chunk> chunks);
   void norm_rows(const float* in, const std::vector<float>& gain, float* out, int64_t size);
@@ -55,7 +66,8 @@ class Forward {
 
   const ModelConfig config_;
   const Weights* weights_ = nullptr;  // during a run
-  bool fast_;
+  bool fast_;                         // of the engine: the type of keys and values
+  bool fast_products_ = false;        // of the weights of this run
   ThreadPool& pool_;
   const kernels::Ops& ops_;
   std::unique_ptr<Workspace> work_;

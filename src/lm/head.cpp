@@ -44,11 +44,11 @@ struct Head::Row {
 
 void Head::logits(const Weights& weights, std::span<const float> hidden, int64_t num_rows, float* out) {
   const Product head[] = {{&weights.head(), out}};
-  multiply(ops_, pool_, fast_, hidden.data(), num_rows, head, quantised_);
+  multiply(ops_, pool_, is_fast(weights), hidden.data(), num_rows, head, quantised_);
 }
 
 bool Head::can_screen(const Weights& weights, int64_t k) const noexcept {
-  return fast_ && k > 0 && k <= static_cast<int64_t>(weights.head_spread().group.size()) / 4;
+  return is_fast(weights) && k > 0 && k <= static_cast<int64_t>(weights.head_spread().group.size()) / 4;
 }
 
 void Head::approximate(const Weights& weights, int64_t num_rows, std::span<const int32_t> excluded,

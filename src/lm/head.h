@@ -52,6 +52,7 @@ class Head {
 
  private:
   struct Row;
+  bool is_fast(const Weights& weights) const noexcept { return fast_ && !weights.f32_activations(); }
   void approximate(const Weights& weights, int64_t num_rows, std::span<const int32_t> excluded,
                    std::span<const std::span<const uint64_t>> allowed);
   void compute_exactly(const Matrix& head, std::span<Row> rows);

@@ -36,6 +36,8 @@ int64_t Sequence::State::chunk_rows(int64_t budget, int64_t end, bool may_exceed
   return stop - start;
 }
 
+uint64_t Sequence::State::salt() const noexcept { return hash_mix(options.salt, set->id); }
+
 std::vector<uint64_t> Sequence::State::keys(int64_t end) const {
   std::vector<uint64_t> out(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(std::min(end, length())));
   for (const SoftBlock& block : soft) {
@@ -116,6 +118,7 @@ int64_t Sequence::length() const noexcept { return state_ ? state_->length() : 0
 int64_t Sequence::computed() const noexcept { return state_ ? state_->cache.length() : 0; }
 int64_t Sequence::reused() const noexcept { return state_ ? state_->reused : 0; }
 const std::vector<int32_t>& Sequence::ids() const noexcept { return state_->ids; }
+WeightsId Sequence::weights() const noexcept { return state_->set->id; }
 SamplerOptions& Sequence::sampler() noexcept { return state_->options.sampler; }
 void Sequence::set_vocab(std::shared_ptr<const VocabSet> vocab) noexcept { state_->options.vocab = std::move(vocab); }
 void Sequence::set_want_model_logprob(bool want) noexcept { state_->options.want_model_logprob = want; }

@@ -7,6 +7,7 @@
 #include "core/rng.h"
 #include "lm/engine.h"
 #include "lm/kv_cache.h"
+#include "lm/publish_internal.h"
 
 namespace attune::lm {
 
@@ -19,8 +20,8 @@ struct Sequence::State {
     uint64_t content;   // hash of rows and shape; 0 = unnamed, never in the prefix cache
   };
 
-  State(std::shared_ptr<const Model> m, std::shared_ptr<KvPool> p, const SeqOptions& o)
-      : model(std::move(m)), pool(std::move(p)), cache(pool), options(o), rng(o.seed, o.stream) {}
+  State(std::shared_ptr<const Model> m, WeightSetPtr w, std::shared_ptr<KvPool> p, const SeqOptions& o)
+      : model(std::move(m)), set(std::move(w)), pool(std::move(p)), cache(pool), options(o), rng(o.seed, o.stream) {}
 
   int64_t length() const noexcept { return static_cast<int64_t>(ids.size()); }
   int64_t pending() const noexcept { return length() - cache.length(); }
@@ -34,6 +35,8 @@ struct Sequence::State {
 
   /// Keys of the first `end` positions for the prefix cache (lm/prefix_cache.h); fewer if an unnamed soft row comes before. O(end).
   std::vector<uint64_t> keys(int64_t end) const;
+  /// What the prefix cache keeps apart: the caller's salt and the weights. Ids of sets are never used again.
+  uint64_t salt() const noexcept;
   /// Forgets everything computed: it is computed again, to the same bytes, when memory allows.
   void drop_computed() {
     cache = KvCache(pool);
@@ -41,6 +44,7 @@ struct Sequence::State {
   }
 
   std::shared_ptr<const Model> model;
+  WeightSetPtr set;               // kept until the sequence ends
   std::shared_ptr<KvPool> pool;
   KvCache cache;
   int64_t reused = 0;             // leading positions that came from the prefix cache

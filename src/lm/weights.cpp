@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <set>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/thread_pool.h"
 #include "kernels/kernels.h"
 #include "kernels/pack.h"
+#include "kernels/quantize_weights.h"
 
 namespace attune::lm {
 namespace {
@@ -24,11 +27,25 @@ constexpr LayerName kQ{"attn_q", "self_attn.q_proj"}, kK{"attn_k", "self_attn.k_
     kKNorm{"attn_k_norm", "self_attn.k_norm"}, kPostAttnNorm{"post_attention_norm", "post_attention_layernorm"},
     kFfnNorm{"ffn_norm", "pre_feedforward_layernorm"}, kPostFfnNorm{"post_ffw_norm", "post_feedforward_layernorm"};
 
-/// HeadSpread::row of rows [begin, end) of a Q8_0 matrix as in the file; the return value is the largest scale.
-float spread_of_rows(const std::byte* rows, int64_t begin, int64_t end, int64_t cols, float* spread) {
+constexpr const char* kHfPrefixes[] = {"model.", "language_model.model.", "model.language_model.", ""};
+
+/// Tensors of a multimodal checkpoint's other parts.
+bool is_vision_tensor(std::string_view name) {
+  if (name.starts_with("model.")) name.remove_prefix(6);
+  return name.starts_with("vision_tower.") || name.starts_with("multi_modal_projector.");
+}
+
+/// Throws unless all `count` floats are finite.
+void check_finite(const float* values, int64_t count, std::string_view name) {
+  const bool finite = std::all_of(values, values + count, [](float v) { return std::isfinite(v); });
+  check(finite, ErrorCode::kInvalidArgument, "[weights] tensor ", name, " has an infinite value or NaN, expected finite numbers");
+}
+
+/// HeadSpread::row of `count` rows of a Q8_0 matrix as in the file; the return value is the largest scale.
+float spread_of_rows(const std::byte* rows, int64_t count, int64_t cols, float* spread) {
   const int64_t blocks = cols / 32;
   float largest = 0;
-  for (int64_t r = begin; r < end; ++r) {
+  for (int64_t r = 0; r < count; ++r) {
     double sum = 0;
     for (int64_t b = 0; b < blocks; ++b) {
       BlockQ8_0 block;
@@ -68,10 +85,10 @@ int64_t Weights::layer_bytes() const noexcept {
 /// Looks tensors up under the file's naming scheme, checks their shapes, and packs them into the arena.
 class Weights::Binder {
  public:
-  Binder(Weights& weights, const ModelConfig& config, const io::TensorSource& source, Naming naming)
-      : weights_(weights), config_(config), source_(source), is_gguf_(naming == Naming::kGguf) {
+  Binder(Weights& weights, const ModelConfig& config, const io::TensorSource& source, Naming naming, const Options& options)
+      : weights_(weights), config_(config), source_(source), is_gguf_(naming == Naming::kGguf), options_(options) {
     if (!is_gguf_) {
-      for (const char* prefix : {"model.", "language_model.model.", "model.language_model.", ""}) {
+      for (const char* prefix : kHfPrefixes) {
         if (source_.find(std::string(prefix) + "embed_tokens.weight") != nullptr) {
           prefix_ = prefix;
           break;
@@ -89,6 +106,9 @@ class Weights::Binder {
     if (own_head) weights_.head_ = matrix(head, c.vocab_size, c.hidden_size);
     weights_.layers_.reserve(static_cast<size_t>(c.num_layers));
     for (int layer = 0; layer < c.num_layers; ++layer) weights_.layers_.push_back(bind_layer(layer));
+    if (options_.strict) refuse_unknown();
+    weights_.embedding_scale_ = c.embedding_scale;
+    weights_.f32_activations_ = options_.f32_activations;
     pack_all(own_head ? &weights_.head_ : &weights_.embedding_);
     if (!own_head) weights_.head_ = weights_.embedding_;
   }
@@ -122,24 +142,57 @@ class Weights::Binder {
     const io::TensorView& found = source_.get(name);
     check(found.shape == shape, ErrorCode::kCorruptData, "[model] tensor ", name, " is ", shape_string(found.shape), ", expected ",
           shape_string(shape));
+    used_.insert(found.name);
     weights_.file_bytes_ += static_cast<int64_t>(found.data.size());
     return found;
   }
 
-  /// The matrix points into the file until pack_all.
+  void refuse_unknown() const {
+    for (const io::TensorView& t : source_.tensors()) {
+      check(used_.contains(t.name) || is_vision_tensor(t.name), ErrorCode::kInvalidArgument, "[weights] tensor ", t.name, " of ",
+            source_.description(), " is none of a Gemma 3 text model with ", config_.num_layers, " layers");
+    }
+  }
+
+  /// The matrix has no data until pack_all, which meets the matrices in the order of these calls.
   Matrix matrix(const std::string& name, int64_t rows, int64_t cols) {
     const io::TensorView& found = tensor(name, {rows, cols});
-    return {found.dtype, rows, cols, found.data.data()};
+    check(!options_.to_q8 || cols % 32 == 0, ErrorCode::kInvalidArgument, "[weights] tensor ", name, " has ", cols,
+          " columns, Q8_0 needs a multiple of 32");
+    tensors_.push_back(&found);
+    return {options_.to_q8 ? DType::kQ8_0 : found.dtype, rows, cols, nullptr};
   }
 
   std::vector<float> gain(const std::string& name, int64_t size) {
     const io::TensorView& found = tensor(name, {size});
     std::vector<float> out(static_cast<size_t>(size));
     kernels::ops_for(kernels::Isa::kScalar).dequantize_row(found.dtype, found.data.data(), out.data(), size);
+    if (options_.strict) check_finite(out.data(), size, name);
     if (config_.norm_gain_is_offset) {
       for (float& value : out) value += 1.0f;
     }
+    weights_.gain_bytes_ += size * static_cast<int64_t>(sizeof(float));
     return out;
+  }
+
+  /// Rows [begin, end) of a tensor as the matrix holds them: the file's bytes, or `converted`.
+  const std::byte* rows_of(const Matrix& m, const io::TensorView& from, int64_t begin, int64_t end,
+                           std::vector<std::byte>& converted) const {
+    const auto stride = static_cast<int64_t>(row_bytes(from.dtype, static_cast<uint64_t>(m.cols)));
+    const std::byte* rows = from.data.data() + begin * stride;
+    const bool converts = options_.to_q8 && from.dtype != DType::kQ8_0;
+    if (!converts && !options_.strict) return rows;
+    const auto packed_stride = static_cast<int64_t>(row_bytes(m.dtype, static_cast<uint64_t>(m.cols)));
+    if (converts) converted.resize(static_cast<size_t>((end - begin) * packed_stride));
+    std::vector<float> values(static_cast<size_t>(m.cols));
+    for (int64_t r = begin; r < end; ++r) {
+      kernels::ops().dequantize_row(from.dtype, rows + (r - begin) * stride, values.data(), m.cols);
+      if (options_.strict) check_finite(values.data(), m.cols, from.name);
+      if (!converts) continue;
+      const bool fits = kernels::quantize_weights(DType::kQ8_0, values.data(), m.cols, converted.data() + (r - begin) * packed_stride);
+      check(fits, ErrorCode::kInvalidArgument, "[weights] tensor ", from.name, " row ", r, " has values beyond what Q8_0 holds");
+    }
+    return converts ? converted.data() : rows;
   }
 
   /// Packs all matrices, in pieces of some thousand rows on all cores.
@@ -149,18 +202,23 @@ class Weights::Binder {
     for (LayerWeights& w : weights_.layers_) all.insert(all.end(), {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down});
     size_t total = 0;
     for (const Matrix* m : all) total += Arena::padded(static_cast<size_t>(m->bytes()));
+    const int64_t needed = static_cast<int64_t>(Arena::rounded(total)) + weights_.gain_bytes_;
+    check(needed <= options_.max_bytes, ErrorCode::kResource, "[weights] the set needs ", needed, " bytes, ",
+          std::max<int64_t>(options_.max_bytes, 0), " are free for weights (weights_memory_mib)");
     weights_.arena_ = Arena(total);
     struct Piece {
-      const Matrix* from;
+      const Matrix* matrix;
+      const io::TensorView* from;
       std::byte* to;
       int64_t begin, end;
     };
     std::vector<Piece> pieces;
     std::vector<std::byte*> packed;
-    for (const Matrix* m : all) {
+    for (size_t i = 0; i < all.size(); ++i) {
+      const Matrix* m = all[i];
       packed.push_back(weights_.arena_.take(static_cast<size_t>(m->bytes())));
       constexpr int64_t kRows = 2048;
-      for (int64_t r = 0; r < m->rows; r += kRows) pieces.push_back({m, packed.back(), r, std::min(m->rows, r + kRows)});
+      for (int64_t r = 0; r < m->rows; r += kRows) pieces.push_back({m, tensors_[i], packed.back(), r, std::min(m->rows, r + kRows)});
     }
     HeadSpread& spread = weights_.head_spread_;
     const bool screened = head->dtype == DType::kQ8_0;
@@ -169,14 +227,17 @@ class Weights::Binder {
     ThreadPool pool;
     pool.run(static_cast<int>(pieces.size()), [&](int index) {
       const Piece& piece = pieces[static_cast<size_t>(index)];
-      const Matrix& m = *piece.from;
-      const auto stride = static_cast<int64_t>(row_bytes(m.dtype, static_cast<uint64_t>(m.cols)));
+      const Matrix& m = *piece.matrix;
+      std::vector<std::byte> converted;
+      const std::byte* rows = rows_of(m, *piece.from, piece.begin, piece.end, converted);
       std::byte* to = piece.to + piece.begin / kernels::kPanelRows * kernels::panel_bytes(m.dtype, m.cols);
-      kernels::pack_rows(m.dtype, m.data + piece.begin * stride, piece.end - piece.begin, m.cols, to);
+      kernels::pack_rows(m.dtype, rows, piece.end - piece.begin, m.cols, to);
       if (&m == head && screened) {
-        largest[static_cast<size_t>(index)] = spread_of_rows(m.data, piece.begin, piece.end, m.cols, spread.row.data());
+        largest[static_cast<size_t>(index)] = spread_of_rows(rows, piece.end - piece.begin, m.cols, spread.row.data() + piece.begin);
       }
-      source_.release({m.data + piece.begin * stride, static_cast<size_t>((piece.end - piece.begin) * stride)});
+      const auto stride = row_bytes(piece.from->dtype, static_cast<uint64_t>(m.cols));
+      source_.release(
+          piece.from->data.subspan(static_cast<size_t>(piece.begin) * stride, static_cast<size_t>(piece.end - piece.begin) * stride));
     });
     spread.largest_scale = *std::max_element(largest.begin(), largest.end());
     for (size_t begin = 0; begin < spread.row.size(); begin += kHeadGroup) {
@@ -190,13 +251,23 @@ class Weights::Binder {
   const ModelConfig& config_;
   const io::TensorSource& source_;
   bool is_gguf_;
+  const Options& options_;
   std::string prefix_;
+  std::set<std::string_view> used_;  // names found so far
+  std::vector<const io::TensorView*> tensors_;  // of each matrix
 };
 
-std::shared_ptr<const Weights> Weights::bind(const ModelConfig& config, const io::TensorSource& source, Naming naming) {
+std::shared_ptr<const Weights> Weights::bind(const ModelConfig& config, const io::TensorSource& source, Naming naming,
+                                             const Options& options) {
   std::shared_ptr<Weights> out(new Weights);
-  Binder(*out, config, source, naming).bind_all();
+  Binder(*out, config, source, naming, options).bind_all();
   return out;
 }
+
+Weights::Naming Weights::naming_of(const io::TensorSource& source) noexcept {
+  return source.find("token_embd.weight") != nullptr ? Naming::kGguf : Naming::kHf;
+}
+
+std::span<const char* const> hf_prefixes() noexcept { return kHfPrefixes; }
 
 }  // namespace attune::lm

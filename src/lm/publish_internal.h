@@ -1,0 +1,83 @@
+// What publishing shares with the engine: a set, the sets that are there, and the probe.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "lm/lora.h"
+#include "lm/model.h"
+#include "lm/publish.h"
+
+namespace attune::lm {
+
+/// Sets alive, retired ones with sequences included, and their bytes; the base model's not.
+struct WeightsInUse {
+  std::atomic<int64_t> sets{0};
+  std::atomic<int64_t> bytes{0};
+};
+
+struct WeightSet {
+  WeightSet(std::shared_ptr<const Weights> w, std::shared_ptr<const Adapter> a, std::shared_ptr<const WeightSet> b, int64_t own_bytes,
+            std::shared_ptr<WeightsInUse> counter)
+      : weights(std::move(w)), adapter(std::move(a)), base(std::move(b)), bytes(own_bytes), in_use(std::move(counter)) {
+    if (in_use) {
+      ++in_use->sets;
+      in_use->bytes += bytes;
+    }
+  }
+  ~WeightSet() {
+    if (!in_use) return;
+    --in_use->sets;
+    in_use->bytes -= bytes;
+  }
+  WeightSet(const WeightSet&) = delete;
+  WeightSet& operator=(const WeightSet&) = delete;
+
+  /// Id of the set that owns `weights`: sequences with the same one share products.
+  WeightsId weights_id() const noexcept { return base ? base->id : id; }
+
+  WeightsId id = 0;
+  std::shared_ptr<const Weights> weights;
+  std::shared_ptr<const Adapter> adapter;    // null: none
+  std::shared_ptr<const WeightSet> base;     // of an adapter
+  int64_t bytes = 0;
+  std::shared_ptr<WeightsInUse> in_use;      // null: not counted
+};
+
+using WeightSetPtr = std::shared_ptr<const WeightSet>;
+
+/// The sets by id. Thread-safe.
+class WeightSets {
+ public:
+  WeightSets(std::shared_ptr<const Weights> base, int64_t max_bytes);
+
+  /// kCurrentWeights: the current set. Throws kNotFound.
+  WeightSetPtr get(WeightsId id) const;
+  /// Gives the set its id, never used before.
+  WeightsId add(std::shared_ptr<WeightSet> set);
+  void set_current(WeightsId id);  // kNotFound
+  WeightsId current() const;
+  void retire(WeightsId id);  // kNotFound; kInvalidArgument for the base; kFailedPrecondition for the current set
+  int64_t max_bytes() const noexcept { return max_bytes_; }
+  int64_t free_bytes() const noexcept { return max_bytes_ - in_use_->bytes; }
+  const std::shared_ptr<WeightsInUse>& in_use() const noexcept { return in_use_; }
+
+ private:
+  int64_t max_bytes_;
+  std::shared_ptr<WeightsInUse> in_use_ = std::make_shared<WeightsInUse>();
+  mutable std::mutex mutex_;
+  std::map<WeightsId, WeightSetPtr> sets_;
+  WeightsId current_ = kBaseWeights;
+  WeightsId next_ = kBaseWeights + 1;
+};
+
+/// log p of every probe token but each prompt's first: fixed English sentences if the model has a tokenizer, else fixed random ids. With
+/// `fast` exactly the bits of a fast engine. Runs on the caller's thread and `pool`, apart from any engine's queue.
+std::vector<double> probe_logprobs(const Model& model, const Weights& weights, const Adapter* adapter, bool fast, ThreadPool& pool);
+
+}  // namespace attune::lm
