@@ -54,6 +54,11 @@ struct Metrics::State {
   Gauge& prefix_evictions = gauge("attune_prefix_cache_evictions", "Pages of 32 positions given up since the start.");
   Gauge& guessed = gauge("attune_guessed_tokens", "Tokens computed ahead by speculation since the start.");
   Gauge& guessed_right = gauge("attune_guessed_tokens_right", "Of them, those that were kept.");
+  Gauge& head_audits = gauge("attune_head_audits", "Screened steps compared with the full output head since the start.");
+  Gauge& head_misses = gauge("attune_head_misses", "Of them, those that gave other tokens or values.");
+  Gauge& weight_sets = gauge("attune_weight_sets", "Sets of weights and adapters held beside the model's own.");
+  Gauge& weight_bytes = gauge("attune_weight_bytes", "Bytes of them.");
+  Gauge& weight_bytes_max = gauge("attune_weight_bytes_max", "Cap of them.");
   Gauge& preempted = gauge("attune_preempted", "Times that a request gave up its keys and values for older ones since the start.");
   Gauge& engine_steps = gauge("attune_engine_steps", "Batches computed since the start.");
   Gauge& engine_busy = gauge("attune_engine_busy_seconds", "Time spent computing since the start.");
@@ -99,6 +104,11 @@ std::string Metrics::text(const Gauges& gauges) {
   s.prefix_evictions.Set(static_cast<double>(gauges.engine.prefix_evictions));
   s.guessed.Set(static_cast<double>(gauges.engine.guessed_tokens));
   s.guessed_right.Set(static_cast<double>(gauges.engine.guessed_right));
+  s.head_audits.Set(static_cast<double>(gauges.engine.head_audits));
+  s.head_misses.Set(static_cast<double>(gauges.engine.head_misses));
+  s.weight_sets.Set(static_cast<double>(gauges.engine.weight_sets));
+  s.weight_bytes.Set(static_cast<double>(gauges.engine.weight_bytes));
+  s.weight_bytes_max.Set(static_cast<double>(gauges.engine.weight_bytes_max));
   s.preempted.Set(static_cast<double>(gauges.engine.preempted));
   s.engine_steps.Set(static_cast<double>(gauges.engine.steps));
   s.engine_busy.Set(gauges.engine.busy_seconds);
