@@ -183,6 +183,9 @@ struct EngineStats {
   double busy_seconds = 0;
 };
 
+/// How the hidden states of a prompt become one vector: their mean over all positions, or the last one.
+enum class Pooling { kMean, kLast };
+
 class Engine {
  public:
   Engine(std::shared_ptr<const Model> model, const EngineOptions& options);
@@ -217,6 +220,13 @@ class Engine {
   ScoreOut score(const Sequence& prefix, std::span<const int32_t> completion, std::stop_token stop = {});
   /// Final-norm hidden states [length, D] of a prompt.
   std::vector<float> hidden(const Prompt& prompt, std::stop_token stop = {}, WeightsId weights = kCurrentWeights);
+  /// The same for many prompts in one queue, in their order.
+  std::vector<std::vector<float>> hidden(std::span<const Prompt> prompts, std::stop_token stop = {}, WeightsId weights = kCurrentWeights);
+  /// One vector [D] a prompt, in their order; with `normalise` of length 1 (a zero vector stays zero). Sums are in double, in order of
+  /// position; memory does not grow with the prompts' lengths. Throws kInvalidArgument for an empty prompt, kInternal for vectors that are
+  /// not finite.
+  std::vector<std::vector<float>> embed(std::span<const Prompt> prompts, Pooling pooling, bool normalise, std::stop_token stop = {},
+                                        WeightsId weights = kCurrentWeights);
   /// Logits [V] after the last position of a sequence (its pending positions are computed except the last; left ready for generation).
   std::vector<float> logits(Sequence& sequence);
 

@@ -1,5 +1,6 @@
 // The engine's blocking helpers: queue one or many jobs and drive steps until they are done.
 #include <atomic>
+#include <cmath>
 #include <optional>
 
 #include "lm/engine_internal.h"
@@ -8,7 +9,7 @@ namespace attune::lm {
 namespace {
 
 /// Outcome of a job, filled on whichever thread steps.
-struct Outcome {
+struct Awaited {
   std::atomic<bool> done{false};
   Finish finish = Finish::kNone;
   std::optional<Error> error;
@@ -30,7 +31,7 @@ struct Outcome {
   }
 };
 
-JobPtr make_job(Job::Kind kind, Sequence sequence, std::stop_token stop, Outcome& outcome) {
+JobPtr make_job(Job::Kind kind, Sequence sequence, std::stop_token stop, Awaited& outcome) {
   auto job = std::make_unique<Job>();
   job->kind = kind;
   job->request.sequence = std::move(sequence);
@@ -54,7 +55,7 @@ void Engine::State::drive(const std::atomic<bool>& done, Engine& engine) {
 
 void Engine::prefill(Sequence& sequence, std::stop_token stop) {
   check(sequence.valid() && sequence.length() > 0, ErrorCode::kInvalidArgument, "[prefill] the sequence is empty");
-  Outcome outcome;
+  Awaited outcome;
   state_->enqueue(make_job(Job::Kind::kPrefill, std::move(sequence), std::move(stop), outcome), false);
   state_->drive(outcome.done, *this);
   sequence = std::move(outcome.sequence);
@@ -95,7 +96,7 @@ std::vector<ScoreOut> Engine::score(std::span<const Prompt> prompts, std::span<c
                                     std::shared_ptr<const VocabSet> vocab, std::stop_token stop, WeightsId weights) {
   check(prompts.size() == completions.size(), ErrorCode::kInvalidArgument, "[score] ", prompts.size(), " prompts and ", completions.size(),
         " completions");
-  std::vector<Outcome> outcomes(prompts.size());
+  std::vector<Awaited> outcomes(prompts.size());
   std::vector<JobPtr> jobs;
   for (size_t i = 0; i < prompts.size(); ++i) {
     check(prompts[i].length() > 0, ErrorCode::kInvalidArgument, "[score] prompt ", i, " is empty");
@@ -124,7 +125,7 @@ ScoreOut Engine::score(const Sequence& prefix, std::span<const int32_t> completi
   const int64_t begin = sequence.length();
   check(sequence.computed() < begin, ErrorCode::kFailedPrecondition, "[score] the prefix has no pending position; prefill leaves one");
   sequence.append(completion);
-  Outcome outcome;
+  Awaited outcome;
   auto job = make_job(Job::Kind::kScore, std::move(sequence), std::move(stop), outcome);
   job->score_begin = begin;
   state_->enqueue(std::move(job), false);
@@ -133,22 +134,54 @@ ScoreOut Engine::score(const Sequence& prefix, std::span<const int32_t> completi
   return {std::move(outcome.output)};
 }
 
-std::vector<float> Engine::hidden(const Prompt& prompt, std::stop_token stop, WeightsId weights) {
-  check(prompt.length() > 0, ErrorCode::kInvalidArgument, "[hidden] the prompt is empty");
+std::vector<std::vector<float>> Engine::State::hidden_of(Engine& engine, std::span<const Prompt> prompts, std::optional<Pooling> pooling,
+                                                         const std::stop_token& stop, WeightsId weights) {
+  std::vector<Awaited> outcomes(prompts.size());
+  std::vector<JobPtr> jobs;
   SeqOptions sequence_options;
   sequence_options.weights = weights;
-  Sequence sequence = start(sequence_options);
-  sequence.append(prompt);
-  Outcome outcome;
-  state_->enqueue(make_job(Job::Kind::kHidden, std::move(sequence), std::move(stop), outcome), false);
-  state_->drive(outcome.done, *this);
-  outcome.rethrow();
-  return std::move(outcome.output);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    check(prompts[i].length() > 0, ErrorCode::kInvalidArgument, "[hidden] prompt ", i, " is empty");
+    Sequence sequence = engine.start(sequence_options);
+    sequence.append(prompts[i]);
+    jobs.push_back(make_job(Job::Kind::kHidden, std::move(sequence), stop, outcomes[i]));
+    jobs.back()->pooling = pooling;
+  }
+  for (auto& job : jobs) enqueue(std::move(job), false);
+  for (auto& outcome : outcomes) drive(outcome.done, engine);
+  std::vector<std::vector<float>> out;
+  for (auto& outcome : outcomes) {
+    outcome.rethrow();
+    out.push_back(std::move(outcome.output));
+  }
+  return out;
+}
+
+std::vector<float> Engine::hidden(const Prompt& prompt, std::stop_token stop, WeightsId weights) {
+  return std::move(state_->hidden_of(*this, {&prompt, 1}, std::nullopt, stop, weights)[0]);
+}
+
+std::vector<std::vector<float>> Engine::hidden(std::span<const Prompt> prompts, std::stop_token stop, WeightsId weights) {
+  return state_->hidden_of(*this, prompts, std::nullopt, stop, weights);
+}
+
+std::vector<std::vector<float>> Engine::embed(std::span<const Prompt> prompts, Pooling pooling, bool normalise, std::stop_token stop,
+                                              WeightsId weights) {
+  auto out = state_->hidden_of(*this, prompts, pooling, stop, weights);
+  for (std::vector<float>& vector : out) {
+    double squares = 0;
+    for (const float x : vector) squares += static_cast<double>(x) * x;
+    check(std::isfinite(squares), ErrorCode::kInternal, "[embed] a hidden state is not finite");
+    if (!normalise || squares == 0) continue;
+    const double factor = 1 / std::sqrt(squares);
+    for (float& x : vector) x = static_cast<float>(x * factor);
+  }
+  return out;
 }
 
 std::vector<float> Engine::logits(Sequence& sequence) {
   prefill(sequence);
-  Outcome outcome;
+  Awaited outcome;
   state_->enqueue(make_job(Job::Kind::kLogits, sequence.fork(0), {}, outcome), false);
   state_->drive(outcome.done, *this);
   outcome.rethrow();

@@ -31,6 +31,21 @@ struct Engine::State::Outcome {
   std::optional<Error> error;
 };
 
+void Engine::State::keep_hidden(Job& job, std::span<const float> rows, int64_t d) {
+  const auto width = static_cast<size_t>(d);
+  if (!job.pooling) {
+    job.output.insert(job.output.end(), rows.begin(), rows.end());
+  } else if (*job.pooling == Pooling::kLast) {
+    job.output.assign(rows.end() - static_cast<std::ptrdiff_t>(d), rows.end());
+  } else {
+    job.sum.resize(width);
+    for (size_t i = 0; i < rows.size(); ++i) job.sum[i % width] += rows[i];
+    const auto count = static_cast<double>(job.sequence().cache.length());
+    job.output.resize(width);
+    for (size_t i = 0; i < width; ++i) job.output[i] = static_cast<float>(job.sum[i] / count);
+  }
+}
+
 void Engine::State::deliver(std::span<Planned> planned, const Weights& weights, std::span<const float> hidden, StepReport& report) {
   const int64_t d = model->config().hidden_size;
   std::vector<Output> by_screening, few_best, full;
@@ -40,7 +55,7 @@ void Engine::State::deliver(std::span<Planned> planned, const Weights& weights, 
     at += p.num_outputs;
     if (p.num_outputs == 0) continue;
     if (p.job->kind == Job::Kind::kHidden) {
-      p.job->output.insert(p.job->output.end(), begin, begin + p.num_outputs * d);
+      keep_hidden(*p.job, {begin, static_cast<size_t>(p.num_outputs * d)}, d);
       continue;
     }
     auto& outputs = !needs_only_best(*p.job, weights)                       ? full

@@ -33,7 +33,9 @@ struct Job {
   Request request;                  // its sequence is the job's sequence, whatever the kind
   int64_t num_prompt = 0;           // kGenerate: positions at submission
   int64_t score_begin = 0;          // kScore: first position that is scored
-  std::vector<float> output;        // kScore: [n]; kHidden: [length, D]; kLogits: [V]
+  std::vector<float> output;        // kScore: [n]; kHidden: [length, D], or [D] with a pooling; kLogits: [V]
+  std::optional<Pooling> pooling;   // kHidden: only this is kept
+  std::vector<double> sum;          // of hidden states so far, for the mean
   std::vector<TokenLogprob> top;
   std::optional<ConstraintCursor> constraint;  // kGenerate
   std::function<void(Job&, Finish, const Error*)> done;
@@ -100,6 +102,8 @@ struct Engine::State {
 
   void enqueue(JobPtr job, bool limited);
   void drive(const std::atomic<bool>& done, Engine& engine);
+  std::vector<std::vector<float>> hidden_of(Engine& engine, std::span<const Prompt> prompts, std::optional<Pooling> pooling,
+                                            const std::stop_token& stop, WeightsId weights);
 
   // Parts of a step.
   struct Planned {
@@ -127,6 +131,7 @@ struct Engine::State {
   void finish_complete();
   void publish_stats();
   void compute_planned(std::vector<Planned>& planned, StepReport& report);
+  static void keep_hidden(Job& job, std::span<const float> rows, int64_t d);
   void deliver(std::span<Planned> planned, const Weights& weights, std::span<const float> hidden, StepReport& report);
   struct Output;
   struct Outcome;

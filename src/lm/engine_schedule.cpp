@@ -114,6 +114,7 @@ void Engine::State::park(Job& job, std::vector<Planned>& planned) {
   std::erase_if(planned, [&](const Planned& p) { return p.job == &job; });
   job.sequence().drop_computed();
   job.output.clear();
+  job.sum.clear();
   job.draft.clear();
   job.prefix_known = false;
   job.waits_for = 0;

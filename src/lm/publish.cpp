@@ -106,9 +106,10 @@ PublishReport Engine::State::add_set(std::shared_ptr<WeightSet> set, const Weigh
   if (how.probe) {
     const bool fast = compute == Compute::kFast;
     ThreadPool probe_pool(options.threads);
-    const auto engine = probe_logprobs(*model, *set->weights, set->adapter.get(), fast, probe_pool);
-    const bool same = !fast && &reference == set->weights.get();
-    compare(engine, same ? engine : probe_logprobs(*model, reference, set->adapter.get(), false, probe_pool), report);
+    const auto engine = probe_logprobs(*model, *set->weights, set->adapter.get(), fast, kv->type(), probe_pool);
+    constexpr auto kExact = kernels::KvType::kF32;
+    const bool same = !fast && kv->type() == kExact && &reference == set->weights.get();
+    compare(engine, same ? engine : probe_logprobs(*model, reference, set->adapter.get(), false, kExact, probe_pool), report);
   } else {
     report.mean_abs_dlogp = report.max_abs_dlogp = std::numeric_limits<double>::quiet_NaN();
   }

@@ -76,8 +76,9 @@ class WeightSets {
   WeightsId next_ = kBaseWeights + 1;
 };
 
-/// log p of every probe token but each prompt's first: fixed English sentences if the model has a tokenizer, else fixed random ids. With
-/// `fast` exactly the bits of a fast engine. Runs on the caller's thread and `pool`, apart from any engine's queue.
-std::vector<double> probe_logprobs(const Model& model, const Weights& weights, const Adapter* adapter, bool fast, ThreadPool& pool);
+/// log p of every probe token but each prompt's first: fixed English sentences if the model has a tokenizer, else fixed random ids. Exactly
+/// the bits of an engine with this arithmetic and type of keys and values. Runs on the caller's thread and `pool`, apart from any engine's queue.
+std::vector<double> probe_logprobs(const Model& model, const Weights& weights, const Adapter* adapter, bool fast, kernels::KvType kv_type,
+                                   ThreadPool& pool);
 
 }  // namespace attune::lm

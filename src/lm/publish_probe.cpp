@@ -38,11 +38,11 @@ std::vector<std::vector<int32_t>> probe_prompts(const Model& model) {
 
 }  // namespace
 
-std::vector<double> probe_logprobs(const Model& model, const Weights& weights, const Adapter* adapter, bool fast, ThreadPool& pool) {
+std::vector<double> probe_logprobs(const Model& model, const Weights& weights, const Adapter* adapter, bool fast, kernels::KvType kv_type,
+                                   ThreadPool& pool) {
   const ModelConfig& config = model.config();
   const auto prompts = probe_prompts(model);
-  const auto kv =
-      std::make_shared<KvPool>(config, fast ? kernels::KvType::kF16 : kernels::KvType::kF32, 0, std::numeric_limits<int64_t>::max() / 4);
+  const auto kv = std::make_shared<KvPool>(config, kv_type, 0, std::numeric_limits<int64_t>::max() / 4);
   Forward forward(config, fast, pool);
   Head head(fast, pool);
   std::vector<KvCache> caches(prompts.size(), KvCache(kv));
