@@ -13,6 +13,7 @@ struct Awaited {
   std::atomic<bool> done{false};
   Finish finish = Finish::kNone;
   std::optional<Error> error;
+  bool keeps_sequence = true;  // false: its memory is free for others once the job is done
   Sequence sequence;
   std::vector<float> output;
 
@@ -20,7 +21,8 @@ struct Awaited {
     return [this](Job& job, Finish f, const Error* e) {
       finish = f;
       if (e != nullptr) error = *e;
-      sequence = std::move(job.request.sequence);
+      Sequence finished = std::move(job.request.sequence);
+      if (keeps_sequence) sequence = std::move(finished);
       output = std::move(job.output);
       done.store(true, std::memory_order_release);
     };
@@ -106,6 +108,7 @@ std::vector<ScoreOut> Engine::score(std::span<const Prompt> prompts, std::span<c
     Sequence sequence = start(sequence_options);
     sequence.append(prompts[i]);
     sequence.append(completions[i]);
+    outcomes[i].keeps_sequence = false;
     jobs.push_back(make_job(Job::Kind::kScore, std::move(sequence), stop, outcomes[i]));
     jobs.back()->score_begin = prompts[i].length();
   }
@@ -144,6 +147,7 @@ std::vector<std::vector<float>> Engine::State::hidden_of(Engine& engine, std::sp
     check(prompts[i].length() > 0, ErrorCode::kInvalidArgument, "[hidden] prompt ", i, " is empty");
     Sequence sequence = engine.start(sequence_options);
     sequence.append(prompts[i]);
+    outcomes[i].keeps_sequence = false;
     jobs.push_back(make_job(Job::Kind::kHidden, std::move(sequence), stop, outcomes[i]));
     jobs.back()->pooling = pooling;
   }
