@@ -111,6 +111,13 @@ class Checks:
             "model": self.model, "prompt": "The capital of France is", "max_tokens": 8, "temperature": 0, "n": 1})
         return short(answer["choices"][0]["text"])
 
+    def embeddings(self):
+        answer = self.client.json("POST", "/v1/embeddings", {"model": self.model, "input": ["one text", "another"]})
+        vectors = [item["embedding"] for item in answer["data"]]
+        need(len(vectors) == 2 and len(vectors[0]) == len(vectors[1]) > 0, "expected two vectors of one width")
+        need(all(abs(sum(x * x for x in v) - 1) < 1e-4 for v in vectors), "expected vectors of length 1")
+        return f"{len(vectors[0])} wide"
+
     def completion_stream(self):
         events = self.client.events("/v1/completions", {
             "model": self.model, "prompt": "The capital of France is", "max_tokens": 8, "temperature": 0, "stream": True})
@@ -231,6 +238,7 @@ def main():
         ("GET /health", checks.health), ("GET /v1/models", checks.models), ("GET /", checks.page),
         ("POST /v1/chat/completions", checks.chat), ("  streaming", checks.chat_stream),
         ("POST /v1/completions", checks.completion), ("  streaming", checks.completion_stream),
+        ("POST /v1/embeddings", checks.embeddings),
         ("POST /tokenize /detokenize", checks.tokenize),
         ("POST /v1/recommend", checks.recommend), ("  with reasons", checks.recommend_because), ("  streaming", checks.recommend_stream),
         ("POST /v1/feedback", checks.feedback), ("PUT GET DELETE /v1/items", checks.items), ("GET DELETE /v1/users", checks.users),

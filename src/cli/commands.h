@@ -13,6 +13,7 @@ void register_inspect(CommandSet& commands);
 void register_perplexity(CommandSet& commands);
 void register_convert(CommandSet& commands);
 void register_quantize(CommandSet& commands);
+void register_embed(CommandSet& commands);
 void register_learn(CommandSet& commands);
 void register_recommend(CommandSet& commands);
 void register_eval_recommender(CommandSet& commands);

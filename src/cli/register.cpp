@@ -12,6 +12,7 @@ void register_all(CommandSet& commands) {
   register_perplexity(commands);
   register_convert(commands);
   register_quantize(commands);
+  register_embed(commands);
   register_learn(commands);
   register_recommend(commands);
   register_eval_recommender(commands);

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "serve/api_error.h"
+#include "serve/inputs.h"
 #include "serve/json.h"
 #include "serve/response_format.h"
 #include "text/stop.h"
@@ -198,48 +199,10 @@ void read_messages(const Json& body, const RequestLimits& limits, CompletionRequ
   }
 }
 
-std::vector<int32_t> read_ids(const Json& list) {
-  std::vector<int32_t> ids;
-  for (const Json& id : list) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX ||
-        (id.is_number_unsigned() && id.get<uint64_t>() > INT32_MAX)) {
-      throw invalid("prompt", cat("'prompt' holds ", id.dump().substr(0, 32), ", expected token ids"));
-    }
-    ids.push_back(id.get<int32_t>());
-  }
-  return ids;
-}
-
-/// A text, a list of texts, a list of ids, or a list of lists of ids.
 void read_prompt(const Json& body, const RequestLimits& limits, CompletionRequest& request) {
-  const Json* prompt = find_member(body, "prompt");
-  if (prompt == nullptr) throw invalid("prompt", "'prompt' is required", "missing_required_parameter");
-  if (prompt->is_string()) {
-    request.text_prompts = {prompt->get<std::string>()};
-  } else if (!prompt->is_array()) {
-    throw invalid("prompt", cat("'prompt' must be a string or a list, found ", json_kind(*prompt)), "invalid_type");
-  } else if (!prompt->empty() && prompt->front().is_number()) {
-    request.id_prompts.push_back(read_ids(*prompt));
-  } else {
-    for (const Json& entry : *prompt) {
-      if (entry.is_string() && request.id_prompts.empty()) {
-        request.text_prompts.push_back(entry.get<std::string>());
-      } else if (entry.is_array() && request.text_prompts.empty()) {
-        request.id_prompts.push_back(read_ids(entry));
-      } else {
-        throw invalid("prompt", "'prompt' must hold strings, or lists of token ids, not both", "invalid_type");
-      }
-    }
-  }
-  const int64_t count = request.num_prompts();
-  if (count < 1 || count > limits.max_prompts) {
-    throw invalid("prompt", cat("'prompt' must have 1 to ", limits.max_prompts, " entries, found ", count));
-  }
-  int64_t bytes = 0;
-  for (const auto& text : request.text_prompts) bytes += static_cast<int64_t>(text.size());
-  if (bytes > limits.max_prompt_bytes) {
-    throw invalid("prompt", cat("'prompt' holds ", bytes, " bytes of text, expected at most ", limits.max_prompt_bytes), "prompt_too_long");
-  }
+  Inputs inputs = read_inputs(body, "prompt", limits.max_prompts, limits.max_prompt_bytes);
+  request.text_prompts = std::move(inputs.texts);
+  request.id_prompts = std::move(inputs.ids);
 }
 
 }  // namespace

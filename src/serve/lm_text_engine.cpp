@@ -50,6 +50,7 @@ LmTextEngine::LmTextEngine(std::shared_ptr<lm::Engine> engine, const LmTextEngin
   s.info.context_length = model.config().context_length;
   if (options.ctx_size > 0) s.info.context_length = std::min(s.info.context_length, options.ctx_size);
   s.info.vocab_size = model.config().vocab_size;
+  s.info.hidden_size = model.config().hidden_size;
   s.info.num_parameters = model.config().num_parameters();
   s.info.created = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   if (!s.info.instruction_tuned) {
@@ -106,6 +107,12 @@ lm::Request LmTextEngine::State::request(const std::shared_ptr<GenerateCall>& ca
     return call->on_token(choice, std::move(token));
   };
   return out;
+}
+
+std::vector<std::vector<float>> LmTextEngine::embed(const EmbedCall& call) {
+  std::vector<lm::Prompt> prompts;
+  for (const auto& ids : call.prompts) prompts.emplace_back(ids);
+  return state_->engine->embed(prompts, call.pooling, call.normalise, call.stop);
 }
 
 void LmTextEngine::generate(GenerateCall given) {

@@ -28,6 +28,7 @@ class LmTextEngine final : public TextEngine {
   std::vector<std::string> chat_stops() const override;
   std::string piece(int32_t id) const override;
   void generate(GenerateCall call) override;
+  std::vector<std::vector<float>> embed(const EmbedCall& call) override;
   lm::EngineStats stats() const override;
 
  private:

@@ -12,6 +12,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/models/{id}", true, true, "One model.", handle_model},
     {"POST", "/v1/chat/completions", true, true, "Chat; streams with \"stream\": true.", handle_chat_completions},
     {"POST", "/v1/completions", true, true, "Continue texts.", handle_completions},
+    {"POST", "/v1/embeddings", true, true, "Vectors of texts.", handle_embeddings},
     {"POST", "/tokenize", true, true, "Token ids of a text.", handle_tokenize},
     {"POST", "/detokenize", true, true, "Text of token ids.", handle_detokenize},
     {"POST", "/v1/recommend", true, true, "The best items for a user, with reasons if asked; streams with \"stream\": true.",

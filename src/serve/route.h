@@ -64,6 +64,9 @@ struct RouteMatch {
 /// Finds the route of a path. A segment with a malformed escape matches nothing.
 RouteMatch match_route(std::string_view method, std::string_view path);
 
+/// Accepts the served name, no name, "default", "attune", and a leading part of the name ("gemma-3-270m"). Throws ApiError 404 otherwise.
+void check_model(const std::string& asked, const std::string& served);
+
 /// Fills the gauges that come from the recommender, if there is one.
 void add_people_gauges(const App& app, Gauges& gauges);
 
@@ -76,6 +79,7 @@ void handle_tokenize(Call& call);
 void handle_detokenize(Call& call);
 void handle_chat_completions(Call& call);
 void handle_completions(Call& call);
+void handle_embeddings(Call& call);
 void handle_recommend(Call& call);
 void handle_feedback(Call& call);
 void handle_items(Call& call);

@@ -8,13 +8,13 @@
 #include "serve/route.h"
 
 namespace attune::serve {
-namespace {
 
-/// Accepts the served name, no name, "default", "attune", and a leading part of the name ("gemma-3-270m").
 void check_model(const std::string& asked, const std::string& served) {
   const bool known = asked.empty() || asked == "default" || asked == "attune" || served.starts_with(asked);
   if (!known) throw ApiError(404, cat("model '", asked.substr(0, 64), "' is not served, known is: ", served), "model", "model_not_found");
 }
+
+namespace {
 
 std::vector<int32_t> checked_ids(std::vector<int32_t> ids, const EngineInfo& info) {
   for (const int32_t id : ids) {

@@ -27,6 +27,7 @@ struct EngineInfo {
   int64_t context_length = 0;
   int64_t vocab_size = 0;
   int64_t num_parameters = 0;
+  int64_t hidden_size = 0;       ///< width of embeddings
   int64_t created = 0;           ///< Unix seconds
 };
 
@@ -62,6 +63,13 @@ struct GenerateCall {
   std::function<void(int choice, lm::Finish finish, const Error* error)> on_done;
 };
 
+struct EmbedCall {
+  std::vector<std::vector<int32_t>> prompts;
+  lm::Pooling pooling = lm::Pooling::kMean;
+  bool normalise = true;
+  std::stop_token stop;
+};
+
 class TextEngine {
  public:
   virtual ~TextEngine() = default;
@@ -78,6 +86,8 @@ class TextEngine {
   /// Queues the generation and returns; callbacks follow on another thread.
   /// Throws kResource or kOutOfMemory when the machine is full (then no callback follows).
   virtual void generate(GenerateCall call) = 0;
+  /// One vector a prompt, computed together beside what else runs; waits for them. Throws what lm::Engine::embed throws.
+  virtual std::vector<std::vector<float>> embed(const EmbedCall& call) = 0;
   virtual lm::EngineStats stats() const = 0;
 };
 

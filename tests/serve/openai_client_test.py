@@ -168,6 +168,22 @@ class OpenAiClient(unittest.TestCase):
         self.expect_error(openai.BadRequestError, lambda: self.chat(response_format=bad), 400, code="invalid_json_schema",
                           param="response_format.json_schema.schema")
 
+    def test_embeddings(self):
+        texts = ["a slow film with rain", "A quick brown fox", "a slow film with rain"]
+        answer = self.client.embeddings.create(model=self.model, input=texts)  # the client asks for base64
+        self.assertEqual([item.index for item in answer.data], [0, 1, 2])
+        first = answer.data[0].embedding
+        self.assertEqual(first, answer.data[2].embedding)
+        self.assertNotEqual(first, answer.data[1].embedding)
+        self.assertAlmostEqual(sum(x * x for x in first), 1, places=5)
+        self.assertGreater(answer.usage.prompt_tokens, 6)
+        alone = self.client.embeddings.create(model=self.model, input=texts[0], encoding_format="float")
+        self.assertEqual([round(x, 7) for x in alone.data[0].embedding], [round(x, 7) for x in first])
+        ids = self.client.post("/../tokenize", body={"content": texts[0]}, cast_to=object)["tokens"]
+        by_ids = self.client.embeddings.create(model=self.model, input=[ids])
+        self.assertEqual(by_ids.data[0].embedding, first)
+        self.expect_error(openai.BadRequestError, lambda: self.client.embeddings.create(model=self.model, input=""), 400, param="input")
+
     def expect_error(self, error_class, call, status, **body):
         with self.assertRaises(error_class) as caught:
             call()

@@ -36,6 +36,7 @@ class ScriptedEngine final : public serve::TextEngine {
     info_.instruction_tuned = true;
     info_.context_length = context_length;
     info_.vocab_size = 1 << 20;
+    info_.hidden_size = 3;
     info_.created = 1'700'000'000;
     pieces_.push_back("");  // id 0: BOS
   }
@@ -92,6 +93,15 @@ class ScriptedEngine final : public serve::TextEngine {
         if (--running_ == 0) idle_.notify_all();
       }).detach();
     }
+  }
+  /// [number of tokens, last id, 1 / 3] of every prompt, or the refusal.
+  std::vector<std::vector<float>> embed(const serve::EmbedCall& call) override {
+    if (refusal) throw *refusal;
+    std::vector<std::vector<float>> out;
+    for (const auto& ids : call.prompts) {
+      out.push_back({static_cast<float>(ids.size()), static_cast<float>(ids.back()), call.pooling == lm::Pooling::kLast ? 1.0f : 1.0f / 3});
+    }
+    return out;
   }
   lm::EngineStats stats() const override {
     std::lock_guard lock(mutex_);
