@@ -5,7 +5,7 @@
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "core/error.h"
-#include "io/npy.h"
+#include "io/npy/npy.h"
 
 namespace attune::cli {
 namespace {
