@@ -9,6 +9,7 @@
 #include "assist/explain.h"
 #include "assist/recommend.h"
 #include "core/log.h"
+#include "lm/arena.h"
 #include "store/sqlite_store.h"
 
 namespace attune::serve {
@@ -69,6 +70,11 @@ void Service::State::load() {
     app.people = open_people(options, std::make_shared<assist::Explainer>(*engine));
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     std::string text = cat(model->name(), model->is_instruction_tuned() ? "" : " (base model: chat runs as a transcript)");
+    const int64_t weights = model->weights()->memory_bytes() >> 20, huge = lm::Arena::huge_page_kib() >> 10;
+    text += cat(", weights ", weights, " MiB",
+                huge >= weights ? " on huge pages"
+                : huge > 0      ? cat(" (huge pages: ", huge, " MiB)")
+                                : " on small pages: slower");
     text += app.people ? cat(", recommender ", options.recommender.string()) : ", no recommender";
     text += cat(", loaded in ", std::round(seconds * 10) / 10, " s");
     api.set_ready(std::move(app));
