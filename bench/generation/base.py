@@ -82,7 +82,7 @@ class Row:
 
     def run_bench(self, arguments):
         c = self.context
-        out = programs.run([c.bench, "--model", c.model, "--prompt-file", c.prompt_file, "--threads", c.threads, *arguments])
+        out = programs.run([c.bench, "--model", c.model, "--prompt-file", c.prompt_file, "--threads", c.threads, "--speculate", 0, *arguments])
         return programs.only_object(out, "generation_bench")
 
     def run_ours(self, arguments):

@@ -116,5 +116,5 @@ ROW_NAMES = ["decode 1 greedy", "decode 1 top-k 64", "decode 1 full", "decode 8"
 def profile(context, sequences):
     """Where a decode step's time and bytes go."""
     c = context
-    return programs.only_object(programs.run([c.bench, "--mode", "profile", "--model", c.model, "--prompt-file", c.prompt_file, "--threads", c.threads,
+    return programs.only_object(programs.run([c.bench, "--mode", "profile", "--model", c.model, "--prompt-file", c.prompt_file, "--threads", c.threads, "--speculate", 0,
                                               "--sequences", sequences, "--prompt", 128, "--predict", 32]), "profile")
