@@ -56,10 +56,13 @@ def perplexity_gates(fast, exact, peer):
     return out
 
 
-def agreement_gate(found):
-    return judge("greedy ids before the first near tie", found["parted_before_near_tie"], 0,
-                 **{key: found[key] for key in ("prompts", "tokens", "rms_logit_error", "near_tie_below", "near_ties", "tokens_before_first_near_tie",
-                                                "equal_tokens", "parted")})
+def agreement_gates(found):
+    """Free-running answers up to the first near tie, and single steps along the exact answers wherever there is none."""
+    common = {key: found[key] for key in ("prompts", "tokens", "rms_logit_error", "near_tie_below", "near_ties")}
+    return [judge("greedy ids before the first near tie", found["parted_before_near_tie"], 0, **common,
+                  **{key: found[key] for key in ("tokens_before_first_near_tie", "equal_tokens", "parted")}),
+            judge("greedy choices along the exact answers without near ties", found["other_choice_without_near_tie"], 0, **common,
+                  same_choice=found["same_choice"])]
 
 
 def ask_quality_bench(context, arguments):
@@ -134,8 +137,8 @@ def main(arguments):
             gates += perplexity_gates(fast, exact, peer)
         if "agreement" not in skip:
             machine.note("greedy agreement of the fast arithmetic with f32")
-            gates.append(agreement_gate(ask_quality_bench(context, ["--mode", "agreement", "--text", file, "--prompts", options.prompts, "--predict",
-                                                                    options.predict])))
+            gates += agreement_gates(ask_quality_bench(context, ["--mode", "agreement", "--text", file, "--prompts", options.prompts, "--predict",
+                                                                 options.predict]))
         for gate in gates:
             print(json.dumps({**gate, "text": text, "peer_version": context.peer_version}), flush=True)
     return 0 if all(gate["holds"] for gate in gates) else 1

@@ -129,6 +129,19 @@ Greedy greedy(lm::Engine& engine, const std::vector<int32_t>& prompt, int64_t pr
   return out;
 }
 
+/// The token that an engine would choose at each step of a given answer: its own choice after the prompt and the answer's tokens before.
+std::vector<int32_t> choices_along(lm::Engine& engine, const std::vector<int32_t>& prompt, const std::vector<int32_t>& answer) {
+  lm::Sequence sequence = engine.start({.sampler = {.temperature = 0}, .seed = 0, .stream = 0, .vocab = nullptr});
+  sequence.append(prompt);
+  std::vector<int32_t> out;
+  for (const int32_t token : answer) {
+    engine.prefill(sequence);
+    out.push_back(engine.generate(sequence.fork(0), 1, {}).ids.at(0));
+    sequence.append(std::span(&token, 1));
+  }
+  return out;
+}
+
 /// Mean square of the difference of two engines' logits after `ids`, its mean (which no probability depends on) taken away first.
 double mean_square_error(lm::Engine& a, lm::Engine& b, const std::vector<int32_t>& ids) {
   std::vector<float> logits[2];
@@ -148,7 +161,8 @@ double mean_square_error(lm::Engine& a, lm::Engine& b, const std::vector<int32_t
   return squares / n - (sum / n) * (sum / n);
 }
 
-/// Greedy ids of the fast and the exact arithmetic, as far as the first near tie of the latter: a step whose gap is below 4 RMS errors.
+/// Greedy ids of the fast and the exact arithmetic, as far as the first near tie of the latter: a step whose gap is below 4 RMS errors. And at
+/// every step of the exact answer, also behind near ties: what the fast arithmetic would choose there.
 Json run_agreement(const std::shared_ptr<const lm::Model>& model, const Options& options) {
   const auto ids = read_ids(*model, options, options.prompts * options.prompt_tokens);
   lm::EngineOptions fast_options = options.engine, exact_options = options.engine;
@@ -157,12 +171,14 @@ Json run_agreement(const std::shared_ptr<const lm::Model>& model, const Options&
   lm::Engine fast(model, fast_options), exact(model, exact_options);
   const int64_t stride = static_cast<int64_t>(ids.size()) / options.prompts;
   std::vector<Greedy> want, got;
+  std::vector<std::vector<int32_t>> along;
   double squares = 0;
   for (int64_t i = 0; i < options.prompts; ++i) {
     std::vector<int32_t> prompt(ids.begin() + i * stride, ids.begin() + i * stride + options.prompt_tokens);
     prompt[0] = ids[0];
     want.push_back(greedy(exact, prompt, options.predict, true));
     got.push_back(greedy(fast, prompt, options.predict, false));
+    along.push_back(choices_along(fast, prompt, want.back().ids));
     // Errors at the prompt's end and at the end of the exact answer.
     squares += mean_square_error(fast, exact, prompt);
     prompt.insert(prompt.end(), want.back().ids.begin(), want.back().ids.end());
@@ -171,7 +187,7 @@ Json run_agreement(const std::shared_ptr<const lm::Model>& model, const Options&
   }
   std::fprintf(stderr, "\n");
   const double rms = std::sqrt(squares / static_cast<double>(2 * options.prompts));
-  int64_t tokens = 0, compared = 0, equal = 0, early = 0, near_ties = 0;
+  int64_t tokens = 0, compared = 0, equal = 0, early = 0, near_ties = 0, same_choice = 0, other_choice = 0;
   Json parted = Json::array();
   for (int64_t i = 0; i < options.prompts; ++i) {
     const Greedy& w = want[static_cast<size_t>(i)];
@@ -182,6 +198,11 @@ Json run_agreement(const std::shared_ptr<const lm::Model>& model, const Options&
     compared += tie;
     equal += part;
     near_ties += std::count_if(w.gaps.begin(), w.gaps.end(), [&](double gap) { return gap < 4 * rms; });
+    for (size_t step = 0; step < w.ids.size(); ++step) {
+      const bool same = along[static_cast<size_t>(i)][step] == w.ids[step];
+      same_choice += same;
+      other_choice += !same && w.gaps[step] >= 4 * rms;
+    }
     if (part == static_cast<int64_t>(w.ids.size()) && g.ids.size() == w.ids.size()) continue;
     const double gap = part < static_cast<int64_t>(w.gaps.size()) ? w.gaps[static_cast<size_t>(part)] : NAN;
     if (part < tie) ++early;
@@ -196,6 +217,8 @@ Json run_agreement(const std::shared_ptr<const lm::Model>& model, const Options&
           {"tokens_before_first_near_tie", compared},
           {"equal_tokens", equal},
           {"parted_before_near_tie", early},
+          {"same_choice", same_choice},
+          {"other_choice_without_near_tie", other_choice},
           {"parted", parted}};
 }
 

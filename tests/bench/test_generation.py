@@ -272,9 +272,10 @@ class Quality(unittest.TestCase):
 
     def test_agreement(self):
         found = {key: 1 for key in ("prompts", "tokens", "rms_logit_error", "near_tie_below", "near_ties", "tokens_before_first_near_tie",
-                                    "equal_tokens", "parted")}
-        self.assertTrue(quality.agreement_gate({**found, "parted_before_near_tie": 0})["holds"])
-        self.assertFalse(quality.agreement_gate({**found, "parted_before_near_tie": 1})["holds"])
+                                    "equal_tokens", "parted", "same_choice")}
+        for early, other in ((0, 0), (1, 0), (0, 1)):
+            gates = quality.agreement_gates({**found, "parted_before_near_tie": early, "other_choice_without_near_tie": other})
+            self.assertEqual([gate["holds"] for gate in gates], [early == 0, other == 0])
 
     def test_peer(self):
         self.assertEqual(quality.peer_perplexity("[1]9.1,\nFinal estimate: PPL = 12.3456 +/- 0.5\n"), 12.3456)
