@@ -106,10 +106,10 @@ std::vector<int32_t> TokenConstraint::walk(const ByteTrie& trie, std::vector<tex
     const auto& before = levels[node.depth - size_t{1}];
     auto& after = levels[node.depth];
     pool.resize(marks[node.depth - size_t{1}]);
-    walk_steps += static_cast<int64_t>(before.size()) + 1;
+    stepper.step(before, node.byte, pool, after);
+    walk_steps += static_cast<int64_t>(before.size() + after.size());
     check(walk_steps <= kMaxWalkSteps, ErrorCode::kResource,
           "[token_constraint] the schema needs too much time a token: make it less ambiguous");
-    stepper.step(before, node.byte, pool, after);
     if (after.empty()) {
       i = node.end;
       continue;

@@ -20,7 +20,7 @@
 
 namespace attune::lm {
 
-inline constexpr int64_t kMaxWalkSteps = 128'000'000;  ///< byte steps that one generation may spend, about 4 s
+inline constexpr int64_t kMaxWalkSteps = 32'000'000;  ///< parses that one generation's walks may touch: a second or few
 inline constexpr size_t kMaxMaskBytes = 16 * 1024 * 1024;  ///< remembered by one constraint
 
 class TokenConstraint {

@@ -1,7 +1,6 @@
 #include "text/json_schema.h"
 
 #include <algorithm>
-#include <cmath>
 #include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -9,63 +8,10 @@
 
 #include "text/grammar_builder_internal.h"
 #include "text/schema_document_internal.h"
-#include "text/utf8.h"
+#include "text/schema_scalars_internal.h"
 
 namespace attune::text {
 namespace {
-
-// Types as bits. "number" is both of the last, "integer" the last.
-constexpr uint8_t kObject = 1;
-constexpr uint8_t kArray = 2;
-constexpr uint8_t kString = 4;
-constexpr uint8_t kBoolean = 8;
-constexpr uint8_t kNull = 16;
-constexpr uint8_t kFraction = 32;
-constexpr uint8_t kInteger = 64;
-constexpr uint8_t kAll = 127;
-
-struct TypeName {
-  std::string_view name;
-  uint8_t bits;
-};
-constexpr TypeName kTypes[] = {{"object", kObject},
-                               {"array", kArray},
-                               {"string", kString},
-                               {"boolean", kBoolean},
-                               {"null", kNull},
-                               {"integer", kInteger},
-                               {"number", kFraction | kInteger}};
-
-/// Types that a keyword speaks about: a schema without "type" is read as one of the types that its keywords speak about.
-constexpr TypeName kImplied[] = {{"properties", kObject},
-                                 {"required", kObject},
-                                 {"additionalProperties", kObject},
-                                 {"items", kArray},
-                                 {"prefixItems", kArray},
-                                 {"minItems", kArray},
-                                 {"maxItems", kArray},
-                                 {"minLength", kString},
-                                 {"maxLength", kString},
-                                 {"pattern", kString},
-                                 {"format", kString},
-                                 {"minimum", kFraction | kInteger},
-                                 {"maximum", kFraction | kInteger},
-                                 {"exclusiveMinimum", kFraction | kInteger},
-                                 {"exclusiveMaximum", kFraction | kInteger}};
-
-uint8_t type_of(const SchemaJson& value) {
-  switch (value.type()) {
-    case SchemaJson::value_t::object: return kObject;
-    case SchemaJson::value_t::array: return kArray;
-    case SchemaJson::value_t::string: return kString;
-    case SchemaJson::value_t::boolean: return kBoolean;
-    case SchemaJson::value_t::null: return kNull;
-    case SchemaJson::value_t::number_float: return value.get<double>() == std::floor(value.get<double>()) ? kInteger : kFraction;
-    default: return kInteger;
-  }
-}
-
-constexpr int64_t kUnlimited = -1;
 
 class Compiler {
  public:
@@ -102,180 +48,18 @@ class Compiler {
     const uint32_t end = builder_.add_node();
     builder_.end(end);
     for (const Conjunction& parts : document_.alternatives(value.schemas)) {
-      if (add_values(parts, value.start, end)) continue;
-      const uint8_t types = types_of(parts);
-      if (types & kObject) builder_.call(value.start, object_rule(parts), end);
-      if (types & kArray) builder_.call(value.start, array_rule(parts), end);
-      if (types & kString) add_string(parts, value.start, end);
-      if (types & kInteger) add_number(parts, (types & kFraction) == 0, value.start, end);
-      if (types & kBoolean) {
+      if (scalars_.add_values(parts, value.start, end)) continue;
+      const uint8_t kinds = scalars_.types_of(parts);
+      if (kinds & types::kObject) builder_.call(value.start, object_rule(parts), end);
+      if (kinds & types::kArray) builder_.call(value.start, array_rule(parts), end);
+      if (kinds & types::kString) scalars_.add_string(parts, value.start, end);
+      if (kinds & types::kInteger) scalars_.add_number(parts, (kinds & types::kFraction) == 0, value.start, end);
+      if (kinds & types::kBoolean) {
         builder_.literal(value.start, "true", end);
         builder_.literal(value.start, "false", end);
       }
-      if (types & kNull) builder_.literal(value.start, "null", end);
+      if (kinds & types::kNull) builder_.literal(value.start, "null", end);
     }
-  }
-
-  uint8_t named_types(const SchemaJson& schema, const SchemaJson& type) {
-    uint8_t bits = 0;
-    const auto add = [&](const SchemaJson& name) {
-      const auto known = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeName& t) { return name == t.name; });
-      if (known == std::end(kTypes)) {
-        document_.refuse(schema, ErrorCode::kInvalidArgument, "'type' must be object, array, string, number, integer, boolean or null");
-      }
-      bits |= known->bits;
-    };
-    if (!type.is_array()) {
-      add(type);
-    } else {
-      for (const SchemaJson& name : type) add(name);
-    }
-    return bits;
-  }
-
-  uint8_t types_of(const Conjunction& parts) {
-    uint8_t types = kAll;
-    uint8_t implied = 0;
-    bool typed = false;
-    for (const SchemaJson* part : parts) {
-      if (const SchemaJson* type = document_.find(*part, "type")) {
-        types &= named_types(*part, *type);
-        typed = true;
-      }
-      for (const TypeName& keyword : kImplied) {
-        if (document_.find(*part, keyword.name.data()) != nullptr) implied |= keyword.bits;
-      }
-    }
-    return typed || implied == 0 ? types : implied;
-  }
-
-  /// enum and const. False if there is neither.
-  bool add_values(const Conjunction& parts, uint32_t from, uint32_t to) {
-    std::vector<std::vector<const SchemaJson*>> lists;
-    for (const SchemaJson* part : parts) {
-      if (const SchemaJson* value = document_.find(*part, "const")) lists.push_back({value});
-      const SchemaJson* values = document_.array(*part, "enum");
-      if (values == nullptr) continue;
-      lists.emplace_back();
-      for (const SchemaJson& value : *values) lists.back().push_back(&value);
-      document_.count_work(values->size());
-    }
-    if (lists.empty()) return false;
-    uint8_t types = kAll;
-    for (const SchemaJson* part : parts) {
-      if (const SchemaJson* type = document_.find(*part, "type")) types &= named_types(*part, *type);
-      for (const TypeName& keyword : kImplied) {
-        if (document_.find(*part, keyword.name.data()) == nullptr) continue;
-        document_.refuse(*part, ErrorCode::kUnsupported, "'", keyword.name, "' beside 'enum' or 'const' is not supported");
-      }
-    }
-    std::vector<std::string> texts;
-    for (const SchemaJson* value : lists[0]) {
-      const bool everywhere = std::all_of(lists.begin() + 1, lists.end(), [&](const auto& list) {
-        document_.count_work(list.size());
-        return std::any_of(list.begin(), list.end(), [&](const SchemaJson* other) { return *other == *value; });
-      });
-      if (everywhere && (types & type_of(*value)) != 0) texts.push_back(value->dump());
-    }
-    if (!texts.empty()) builder_.lexeme(from, builder_.add_dfa(any_of(texts)), to);
-    return true;
-  }
-
-  /// The largest (or least) of a keyword's numbers; kUnlimited if none has it.
-  int64_t largest(const Conjunction& parts, const char* name) {
-    int64_t out = kUnlimited;
-    for (const SchemaJson* part : parts) out = std::max(out, document_.natural(*part, name));
-    return out;
-  }
-  int64_t least(const Conjunction& parts, const char* name) {
-    int64_t out = kUnlimited;
-    for (const SchemaJson* part : parts) {
-      const int64_t value = document_.natural(*part, name);
-      if (value != kUnlimited && (out == kUnlimited || value < out)) out = value;
-    }
-    return out;
-  }
-  void check_order(const Conjunction& parts, int64_t min, int64_t max, const char* min_name, const char* max_name) {
-    if (max != kUnlimited && min > max) {
-      document_.refuse(*parts[0], ErrorCode::kInvalidArgument, "'", min_name, "' is ", min, ", '", max_name, "' is ", max);
-    }
-  }
-
-  void add_string(const Conjunction& parts, uint32_t from, uint32_t to) {
-    const int64_t min = std::max<int64_t>(0, largest(parts, "minLength"));
-    const int64_t max = least(parts, "maxLength");
-    check_order(parts, min, max, "minLength", "maxLength");
-    std::optional<std::string> pattern;
-    for (const SchemaJson* part : parts) {
-      for (const char* name : {"pattern", "format"}) {
-        const std::string* text = document_.string(*part, name);
-        if (text == nullptr) continue;
-        const std::string expression = std::string_view(name) == "pattern" ? *text : std::string(format_pattern(*text));
-        if (expression.empty() && std::string_view(name) == "format") {
-          document_.refuse(*part, ErrorCode::kUnsupported, "the format '", excerpt(*text), "' is not supported, expected one of ",
-                           known_formats());
-        }
-        if (pattern && *pattern != expression) {
-          document_.refuse(*part, ErrorCode::kUnsupported, "more than one pattern or format for a string is not supported");
-        }
-        pattern = expression;
-      }
-    }
-    const auto limit = max == kUnlimited ? kNoLimit : static_cast<uint32_t>(max);
-    const uint32_t inside = builder_.add_node();
-    builder_.literal(from, "\"", inside);
-    if (!pattern) return builder_.string(inside, static_cast<uint32_t>(min), limit, to);
-    const auto key = std::tuple(*pattern, min, max);
-    auto found = patterns_.find(key);
-    if (found == patterns_.end()) {
-      const Dfa dfa = with_context([&] { return cat("compiling ", excerpt(*pattern)); },
-                                   [&] { return close_content(pattern_content(*pattern), static_cast<uint32_t>(min), limit); });
-      document_.count_work(dfa.states.size() * 8);
-      found = patterns_.emplace(key, builder_.add_dfa(dfa)).first;
-    }
-    builder_.lexeme(inside, found->second, to);
-  }
-
-  /// A bound as the largest whole number below (or the least above) it and whether that number is outside, for whole and other numbers.
-  std::optional<DecimalBound> bound(const SchemaJson& schema, const char* name, bool open, bool is_low, bool integer) {
-    const SchemaJson* value = document_.find(schema, name);
-    if (value == nullptr) return std::nullopt;
-    if (!value->is_number())
-      document_.refuse(schema, ErrorCode::kInvalidArgument, "'", name, "' must be a number, found ", value->type_name());
-    const double number = value->get<double>();
-    if (std::abs(number) > static_cast<double>(kMaxDecimalBound)) {
-      document_.refuse(schema, ErrorCode::kUnsupported, "'", name, "' beyond 15 digits is not supported");
-    }
-    const auto whole = static_cast<int64_t>(is_low ? std::ceil(number) : std::floor(number));
-    const bool is_whole = number == static_cast<double>(whole);
-    if (!integer) {
-      if (!is_whole) document_.refuse(schema, ErrorCode::kUnsupported, "'", name, "' of numbers must be a whole number");
-      return DecimalBound{whole, open};
-    }
-    return DecimalBound{open && is_whole ? whole + (is_low ? 1 : -1) : whole, false};
-  }
-
-  void add_number(const Conjunction& parts, bool integer, uint32_t from, uint32_t to) {
-    std::optional<DecimalBound> low, high;
-    for (const SchemaJson* part : parts) {
-      for (const bool open : {false, true}) {
-        const auto min = bound(*part, open ? "exclusiveMinimum" : "minimum", open, true, integer);
-        if (min && (!low || min->value > low->value || (min->value == low->value && open))) low = min;
-        const auto max = bound(*part, open ? "exclusiveMaximum" : "maximum", open, false, integer);
-        if (max && (!high || max->value < high->value || (max->value == high->value && open))) high = max;
-      }
-    }
-    if (!integer && !low && !high) return builder_.lexeme(from, builder_.number(), to);
-    const auto key =
-        std::tuple(integer, low ? low->value : INT64_MIN, low && low->open, high ? high->value : INT64_MAX, high && high->open);
-    auto found = numbers_.find(key);
-    if (found == numbers_.end()) {
-      const Dfa dfa = integer ? integer_range(low ? low->value : INT64_MIN, high ? high->value : INT64_MAX)
-                              : decimal_range(low ? &*low : nullptr, high ? &*high : nullptr);
-      document_.count_work(dfa.states.size() * 8);
-      found = numbers_.emplace(key, builder_.add_dfa(dfa)).first;
-    }
-    builder_.lexeme(from, found->second, to);
   }
 
   struct Property {
@@ -385,7 +169,7 @@ class Compiler {
     std::vector<std::string> names;
     for (const Property& property : properties) names.push_back(property.name);
     const Dfa dfa = text::other_name(names);
-    document_.count_work(dfa.states.size() * 8);
+    document_.count_work(dfa.states.size() * 8 + dfa.work / 4);
     builder_.lexeme(from, builder_.add_dfa(dfa), to);
   }
 
@@ -422,15 +206,15 @@ class Compiler {
   uint32_t array_rule(const Conjunction& parts) {
     const auto known = arrays_.find(parts);
     if (known != arrays_.end()) return known->second;
-    const int64_t min = std::max<int64_t>(0, largest(parts, "minItems"));
-    const int64_t max = least(parts, "maxItems");
-    check_order(parts, min, max, "minItems", "maxItems");
+    const int64_t min = std::max<int64_t>(0, document_.largest(parts, "minItems"));
+    const int64_t max = document_.least(parts, "maxItems");
+    document_.check_order(parts, min, max, "minItems", "maxItems");
     int64_t chain = 1;
     for (const SchemaJson* part : parts) {
       const SchemaJson* prefix = document_.array(*part, "prefixItems");
       if (prefix != nullptr) chain = std::max(chain, static_cast<int64_t>(prefix->size()) + 1);
     }
-    if (max != kUnlimited) chain = std::min(chain, max);
+    if (max != SchemaDocument::kUnlimited) chain = std::min(chain, max);
     const uint32_t out = builder_.add_rule(true);
     arrays_.emplace(parts, out);
     const uint32_t closing = builder_.add_node();
@@ -450,7 +234,8 @@ class Compiler {
       builder_.call(before, rule(item(parts, static_cast<size_t>(i))), at);
       if (i + 1 >= min) builder_.lexeme(at, builder_.white_space(), closing);
     }
-    if (max == kUnlimited || max > chain) add_loop(at, closing, rule(item(parts, static_cast<size_t>(chain))), min - chain, max - chain);
+    if (max == SchemaDocument::kUnlimited || max > chain)
+      add_loop(at, closing, rule(item(parts, static_cast<size_t>(chain))), min - chain, max - chain);
     return out;
   }
 
@@ -477,10 +262,9 @@ class Compiler {
   SchemaDocument document_;
   JsonSchemaOptions options_;
   GrammarBuilder builder_;
+  ScalarSchemas scalars_{document_, builder_};
   std::deque<Pending> pending_;
   std::map<Conjunction, uint32_t> rules_, objects_, arrays_;
-  std::map<std::tuple<std::string, int64_t, int64_t>, uint32_t> patterns_;
-  std::map<std::tuple<bool, int64_t, bool, int64_t, bool>, uint32_t> numbers_;
 };
 
 }  // namespace

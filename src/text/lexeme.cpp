@@ -244,6 +244,7 @@ Dfa Nfa::determinise(Fragment whole) const {
       }
     }
   }
+  dfa.work = work;
   return trim(std::move(dfa));
 }
 
@@ -273,6 +274,7 @@ Dfa trim(Dfa dfa) {
     if (is_live[i]) moved[i] = next++;
   }
   Dfa out;
+  out.work = dfa.work;
   for (uint32_t i = 0; i < n; ++i) {
     if (!is_live[i]) continue;
     out.states.push_back({{}, dfa.states[i].accepts});
@@ -304,6 +306,7 @@ Dfa close_content(const Dfa& content, uint32_t min_length, uint32_t max_length) 
   };
   number({0, json_string::kClean, 0});
   Dfa out;
+  out.work = content.work;
   for (size_t i = 0; i < keys.size(); ++i) {
     const Key key = keys[i];
     Dfa::State state;
@@ -311,6 +314,7 @@ Dfa close_content(const Dfa& content, uint32_t min_length, uint32_t max_length) 
       state.ranges.push_back({'"', '"', kNoLimit});  // the last state, numbered below
     }
     for (const auto& range : content.states[key.state].ranges) {
+      out.work += size_t{range.high} - range.low + 1;
       for (int byte = range.low; byte <= range.high; ++byte) {
         Key next{range.target, json_string::next(key.place, static_cast<uint8_t>(byte)), key.chars};
         if (next.place >= json_string::kClosed) continue;

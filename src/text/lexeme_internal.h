@@ -27,6 +27,7 @@ struct Dfa {
     bool accepts = false;
   };
   std::vector<State> states;  ///< the first is where it begins; every one can reach an accepting one
+  size_t work = 0;            ///< edges looked at while it was built
 
   /// State after `byte`, -1 if none.
   int64_t next(uint32_t state, uint8_t byte) const noexcept;

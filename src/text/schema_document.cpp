@@ -192,6 +192,26 @@ int64_t SchemaDocument::natural(const SchemaJson& schema, const char* name) cons
   return static_cast<int64_t>(std::min(number, kCap));
 }
 
+int64_t SchemaDocument::largest(const Conjunction& parts, const char* name) const {
+  int64_t out = kUnlimited;
+  for (const SchemaJson* part : parts) out = std::max(out, natural(*part, name));
+  return out;
+}
+
+int64_t SchemaDocument::least(const Conjunction& parts, const char* name) const {
+  int64_t out = kUnlimited;
+  for (const SchemaJson* part : parts) {
+    const int64_t value = natural(*part, name);
+    if (value != kUnlimited && (out == kUnlimited || value < out)) out = value;
+  }
+  return out;
+}
+
+void SchemaDocument::check_order(const Conjunction& parts, int64_t min, int64_t max, const char* min_name, const char* max_name) const {
+  if (max == kUnlimited || min <= max) return;
+  refuse(*parts[0], ErrorCode::kInvalidArgument, "'", min_name, "' is ", min, ", '", max_name, "' is ", max);
+}
+
 std::string SchemaDocument::path_of(const SchemaJson& target) const {
   std::vector<std::pair<const SchemaJson*, std::string>> stack = {{root_.get(), "#"}};
   while (!stack.empty()) {

@@ -45,6 +45,13 @@ class SchemaDocument {
   /// A whole number of at least 0, capped at 2^32 - 2; -1 if absent.
   int64_t natural(const SchemaJson& schema, const char* name) const;
 
+  static constexpr int64_t kUnlimited = -1;
+  /// The largest (or least) of a keyword's numbers; kUnlimited if no schema has it.
+  int64_t largest(const Conjunction& parts, const char* name) const;
+  int64_t least(const Conjunction& parts, const char* name) const;
+  /// Refuses a lower limit above the upper one.
+  void check_order(const Conjunction& parts, int64_t min, int64_t max, const char* min_name, const char* max_name) const;
+
  private:
   struct Partial;
   void take(const SchemaJson& schema, Partial& partial);

@@ -9,6 +9,7 @@
 
 #include "core/rng.h"
 #include "tests/lm/fixtures.h"
+#include "text/json_schema.h"
 
 namespace attune::lm {
 namespace {
@@ -32,7 +33,16 @@ struct Plan {
   int64_t shared = 0;    // > 0: fork of a sequence that computed the first `shared` positions
   int64_t detour = 0;    // > 0: so many other tokens were computed behind `shared` and cut off again
   bool cancel = false;
+  std::shared_ptr<const TokenConstraint> constraint;
 };
+
+/// Lists that repeat: guesses are made under the constraint, and some are right.
+std::shared_ptr<const TokenConstraint> list_constraint() {
+  static const auto constraint = std::make_shared<const TokenConstraint>(
+      std::make_shared<const VocabTrie>(*tiny_model()->tokenizer()),
+      text::compile_json_schema(R"({"type":"array","items":{"anyOf":[{"enum":[true,1]},{"type":"string","maxLength":3}]},"maxItems":6})"));
+  return constraint;
+}
 
 Prompt random_prompt(Rng& rng) {
   // Few bases, so that prompts share beginnings.
@@ -66,6 +76,7 @@ Plan random_plan(Rng& rng) {
   if (rng.below(4) == 0) {  // three tokens repeat often: guesses are made, and some are right
     plan.options.vocab = std::make_shared<const VocabSet>(VocabSet{{40, 41, 300}});
   }
+  if (plan.options.vocab == nullptr && rng.below(3) == 0) plan.constraint = list_constraint();
   plan.max_new = static_cast<int64_t>(1 + rng.below(16));
   plan.cancel = rng.below(5) == 0;
   const bool only_tokens = plan.prompt.pieces.size() == 1;
@@ -99,7 +110,7 @@ Sequence make(Engine& engine, const Plan& plan) {
 Generated alone(Engine& engine, const Plan& plan) {
   Sequence sequence = engine.start(plan.options);
   sequence.append(plan.prompt);
-  auto done = engine.generate(std::move(sequence), plan.max_new, {});
+  auto done = engine.generate(std::move(sequence), plan.max_new, {}, {}, {}, plan.constraint);
   return {done.ids, done.logp_policy, done.finish};
 }
 
@@ -140,6 +151,7 @@ void run_schedule(uint64_t seed, References& references) {
       Request request;
       request.sequence = make(engine, plans[i]);
       request.max_new = plans[i].max_new;
+      request.constraint = plans[i].constraint;
       request.stop = stops[i].get_token();
       request.on_token = [&got, i](const Event& event) {
         got[i].ids.push_back(event.token);
