@@ -29,6 +29,57 @@ std::shared_ptr<const VocabTrie> tiny_vocab() {
   static const auto vocab = std::make_shared<const VocabTrie>(*tiny_model()->tokenizer());
   return vocab;
 }
+/// All bytes, and pieces that cross the borders of strings, characters and escapes.
+std::shared_ptr<const VocabTrie> crossing_vocab() {
+  text::Vocab vocab;
+  using enum text::PieceType;
+  const auto add = [&](std::string piece, text::PieceType type) {
+    vocab.pieces.push_back(std::move(piece));
+    vocab.types.push_back(type);
+    vocab.scores.push_back(-static_cast<float>(vocab.pieces.size()));
+  };
+  for (const char* piece : {"<pad>", "<eos>", "<bos>"}) add(piece, kControl);
+  add("<unk>", kUnknown);
+  for (int byte = 0; byte < 256; ++byte) {
+    constexpr char kDigits[] = "0123456789ABCDEF";
+    add(std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">", kByte);
+  }
+  for (const char* piece : {"a",
+                            "b",
+                            "ab",
+                            "abc",
+                            "a\"",
+                            "ab\"",
+                            "abcd\"",
+                            "\",",
+                            "\"}",
+                            "b\",\"",
+                            "abc\",",
+                            "{\"",
+                            "\":",
+                            "\\\"",
+                            "a\\",
+                            "\\n\"",
+                            "\\u00e9",
+                            "\xC3\xA9",
+                            "\xC3\xA9\"",
+                            "\xE2\x82\xACb\"",
+                            "\xF0\x9F\x98\x80",
+                            "name",
+                            "\"name\"",
+                            "\"name\":",
+                            "true",
+                            "12",
+                            "-1",
+                            "[\"",
+                            "\"]",
+                            "20",
+                            "-0"}) {
+    add(piece, kNormal);
+  }
+  return std::make_shared<const VocabTrie>(text::Tokenizer(vocab));
+}
+
 std::shared_ptr<const TokenConstraint> constraint(const char* schema) {
   return std::make_shared<const TokenConstraint>(tiny_vocab(), text::compile_json_schema(schema, {.strict = true}));
 }
@@ -45,12 +96,11 @@ TEST(VocabTrie, HoldsEveryTextToken) {
 }
 
 // Every state that random texts pass: the bits are those of the tokens that the automaton takes, tried one by one.
-TEST(TokenConstraint, AllowsWhatTheAutomatonTakes) {
-  const auto vocab = tiny_vocab();
+void expect_what_the_automaton_takes(const std::shared_ptr<const VocabTrie>& vocab) {
   for (const char* schema : kSchemas) {
-    const auto shared = constraint(schema);
+    const auto shared = std::make_shared<const TokenConstraint>(vocab, text::compile_json_schema(schema, {.strict = true}));
     Rng rng(7, schema);
-    for (int text = 0; text < 4; ++text) {
+    for (int text = 0; text < 10; ++text) {
       text::ByteAutomaton state(shared->grammar());
       std::string so_far;
       for (int step = 0; step < 40; ++step) {
@@ -77,6 +127,11 @@ TEST(TokenConstraint, AllowsWhatTheAutomatonTakes) {
       }
     }
   }
+}
+
+TEST(TokenConstraint, AllowsWhatTheAutomatonTakes) {
+  expect_what_the_automaton_takes(tiny_vocab());
+  expect_what_the_automaton_takes(crossing_vocab());
 }
 
 EngineOptions fast_options() {
