@@ -63,7 +63,8 @@ std::shared_ptr<const VocabTrie> crossing_vocab() {
                             "\\u00e9",
                             "\xC3\xA9",
                             "\xC3\xA9\"",
-                            "\xE2\x82\xACb\"",
+                            "\xE2\x82\xAC"
+                            "b\"",
                             "\xF0\x9F\x98\x80",
                             "name",
                             "\"name\"",
