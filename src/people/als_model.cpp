@@ -114,6 +114,24 @@ UserVector AlsModel::fold_in(std::span<const RatedItem> ratings) const {
   return out;
 }
 
+std::vector<double> AlsModel::precision(std::span<const RatedItem> ratings) const {
+  const auto encoded = state_->encode(ratings);
+  const auto d = static_cast<size_t>(rank());
+  const auto ld = static_cast<size_t>(als_padded(rank()));
+  const double w0 = state_->parameters.options.w0;
+  std::vector<double> out(d * d);
+  for (size_t a = 0; a < d; ++a) {
+    for (size_t b = 0; b < d; ++b) out[a * d + b] = w0 * state_->gram.padded[a * ld + b] + (a == b ? encoded.ridge : 0);
+  }
+  for (const AlsEntry& entry : encoded.entries) {
+    const auto q = item_row(ItemIndex(entry.column));
+    for (size_t a = 0; a < d; ++a) {
+      for (size_t b = 0; b < d; ++b) out[a * d + b] += (entry.weight - w0) * q[a] * q[b];
+    }
+  }
+  return out;
+}
+
 void AlsModel::scores(const UserVector& user, std::span<float> out) const {
   const AlsParameters& p = state_->parameters;
   check(user.p.size() == static_cast<size_t>(rank()) && out.size() == static_cast<size_t>(num_items()), ErrorCode::kInvalidArgument,

@@ -65,6 +65,9 @@ class AlsModel {
   /// bit for bit. Item rows must be distinct and inside: kInvalidArgument. O(|ratings| d^2 + d^3).
   UserVector fold_in(std::span<const RatedItem> ratings) const;
 
+  /// A_u of eq. 2 [d, d] for these ratings: the precision of the user's vector up to the residual variance. Errors as fold_in. O(|ratings| d^2).
+  std::vector<double> precision(std::span<const RatedItem> ratings) const;
+
   /// Ranking score of every item, into out [m]: p . q_i, plus b_i if rank_with_bias. O(m d).
   void scores(const UserVector& user, std::span<float> out) const;
   float score(const UserVector& user, ItemIndex item) const;

@@ -9,6 +9,8 @@
 namespace attune::stats {
 namespace {
 
+constexpr int kHeapRows = 256;  // above it, one selection over all rows
+
 std::vector<int32_t> sorted_unique(std::span<const int32_t> rows, std::string_view what) {
   std::vector<int32_t> out(rows.begin(), rows.end());
   std::sort(out.begin(), out.end());
@@ -123,13 +125,31 @@ std::vector<int32_t> top_k(std::span<const float> scores, int k, std::span<const
   check(k >= 0, ErrorCode::kInvalidArgument, "[top k] k is ", k);
   check(excluded.empty() || excluded.size() == scores.size(), ErrorCode::kInvalidArgument, "[top k] ", scores.size(), " scores, ",
         excluded.size(), " exclusion marks");
+  const auto usable = [&](size_t row) {
+    return !std::isnan(scores[row]) && scores[row] > -INFINITY && (excluded.empty() || excluded[row] == 0);
+  };
+  const auto better = [&](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
   std::vector<int32_t> rows;
+  if (k >= 1 && k <= kHeapRows) {  // a heap with the worst row kept in front: few rows ever get past the comparison
+    for (size_t n = 0; n < scores.size(); ++n) {
+      const auto row = static_cast<int32_t>(n);
+      const bool full = rows.size() == static_cast<size_t>(k);
+      if ((full && !(scores[n] > scores[static_cast<size_t>(rows.front())])) || !usable(n)) continue;
+      if (full) {
+        std::pop_heap(rows.begin(), rows.end(), better);
+        rows.back() = row;
+      } else {
+        rows.push_back(row);
+      }
+      std::push_heap(rows.begin(), rows.end(), better);
+    }
+    std::sort(rows.begin(), rows.end(), better);
+    return rows;
+  }
   rows.reserve(scores.size());
   for (size_t row = 0; row < scores.size(); ++row) {
-    const bool usable = !std::isnan(scores[row]) && scores[row] > -INFINITY;
-    if (usable && (excluded.empty() || excluded[row] == 0)) rows.push_back(static_cast<int32_t>(row));
+    if (usable(row)) rows.push_back(static_cast<int32_t>(row));
   }
-  const auto better = [&](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
   const size_t count = std::min(rows.size(), static_cast<size_t>(k));
   if (count < rows.size()) std::nth_element(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count), rows.end(), better);
   rows.resize(count);
