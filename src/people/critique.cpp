@@ -277,12 +277,13 @@ Critiquer::Replay Critiquer::replay(const CritiquePrior& prior, std::span<const 
 double residual_variance(const AlsModel& model, std::span<const data::Interaction> ratings) {
   check(!ratings.empty(), ErrorCode::kInvalidArgument, "[residual variance] no ratings");
   const AlsParameters& p = model.parameters();
+  const AlsEncoder encode(p.options, p.mean);
   double sum = 0, weight = 0;
   for (const auto& r : ratings) {
     const auto user = model.user_row(r.user);
     const auto item = model.item_row(r.item);
-    const AlsEntry entry = als_encode(p.options, p.mean, p.user_bias[static_cast<size_t>(r.user.value)],
-                                      p.item_bias[static_cast<size_t>(r.item.value)], r.item.value, r.rating);
+    const AlsEntry entry = encode(p.user_bias[static_cast<size_t>(r.user.value)], p.item_bias[static_cast<size_t>(r.item.value)],
+                                  r.item.value, r.rating);
     double dot = 0;
     for (size_t a = 0; a < user.size(); ++a) dot += static_cast<double>(user[a]) * item[a];
     sum += entry.weight * (entry.target - dot) * (entry.target - dot);
