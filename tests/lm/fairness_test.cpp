@@ -44,11 +44,11 @@ EngineOptions options_for(int32_t max_chunk, int32_t max_step_ms = 0) {
 // A prompt is always waiting, yet the sequences that decode get a token in every step (every second one if a step has a single row).
 TEST(Fairness, AStreamOfPromptsDoesNotStarveDecoding) {
   for (const int32_t chunk : {1, 2, 16, 64}) {
-    Engine engine(tiny_model(), options_for(chunk));
     Watched decoding;
+    std::vector<std::unique_ptr<Watched>> prompts;
+    Engine engine(tiny_model(), options_for(chunk));  // ends first: what runs then reports to the watchers
     submit(engine, random_ids(3, 1), 40, decoding);
     while (decoding.tokens == 0) engine.step();
-    std::vector<std::unique_ptr<Watched>> prompts;
     int steps = 0;
     for (; !decoding.done && steps < 400; ++steps) {
       if (prompts.size() < 200 && (prompts.empty() || steps % 2 == 0)) {
@@ -70,11 +70,11 @@ TEST(Fairness, AStreamOfPromptsDoesNotStarveDecoding) {
 // More sequences decode than a step has rows, and all for long, yet a prompt gets its rows.
 TEST(Fairness, DecodingDoesNotStarveAPrompt) {
   for (const int32_t chunk : {1, 2, 16}) {
-    Engine engine(tiny_model(), options_for(chunk, 1));  // and the least step time
     std::vector<Watched> decoding(20);
+    Watched prompt;
+    Engine engine(tiny_model(), options_for(chunk, 1));  // and the least step time
     for (size_t i = 0; i < decoding.size(); ++i) submit(engine, random_ids(2, i), 600, decoding[i]);
     for (int i = 0; i < 50; ++i) engine.step();
-    Watched prompt;
     submit(engine, random_ids(100, 99), 1, prompt);
     int steps = 0;
     for (; !prompt.done && steps < 600; ++steps) engine.step();
@@ -86,8 +86,8 @@ TEST(Fairness, DecodingDoesNotStarveAPrompt) {
 
 // All that decode move on at the same pace, also when a step has fewer rows than there are sequences.
 TEST(Fairness, DecodersTakeTurns) {
-  Engine engine(tiny_model(), options_for(3));
   std::vector<Watched> decoding(10);
+  Engine engine(tiny_model(), options_for(3));
   for (size_t i = 0; i < decoding.size(); ++i) submit(engine, random_ids(2, i), 200, decoding[i]);
   for (int i = 0; i < 400; ++i) engine.step();
   const auto [least, most] =
@@ -98,10 +98,10 @@ TEST(Fairness, DecodersTakeTurns) {
 
 // A flood of short prompts is admitted in order: an older, longer one is not overtaken for ever.
 TEST(Fairness, ALongPromptEndsAmongShortOnes) {
-  Engine engine(tiny_model(), options_for(32));
   Watched longer;
-  submit(engine, random_ids(900, 7), 1, longer);
   std::vector<std::unique_ptr<Watched>> shorter;
+  Engine engine(tiny_model(), options_for(32));
+  submit(engine, random_ids(900, 7), 1, longer);
   int steps = 0;
   for (; !longer.done && steps < 1000; ++steps) {
     shorter.push_back(std::make_unique<Watched>());
@@ -118,8 +118,8 @@ TEST(Fairness, ALongPromptEndsAmongShortOnes) {
 TEST(Fairness, ParkedWorkCanBeCancelled) {
   EngineOptions options = options_for(48);
   options.kv_memory_mib = 1;
-  Engine engine(tiny_model(), options);
   std::vector<Watched> work(12);
+  Engine engine(tiny_model(), options);
   std::vector<std::stop_source> stops(work.size());
   for (size_t i = 0; i < work.size(); ++i) submit(engine, random_ids(10, i), 300, work[i], stops[i].get_token());
   for (int i = 0; i < 5000 && engine.stats().preempted == 0; ++i) engine.step();
