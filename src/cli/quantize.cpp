@@ -2,7 +2,6 @@
 #include "lm/quantize.h"
 
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "core/error.h"
+#include "core/number.h"
 #include "lm/perplexity.h"
 
 namespace attune::cli {
@@ -60,12 +60,6 @@ nlohmann::ordered_json report_json(const lm::QuantizeReport& report) {
           {"types", types},
           {"notes", report.notes},
           {"tensors", tensors}};
-}
-
-std::string fixed(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
 }
 
 void print_report(const CommandContext& context, const lm::QuantizeReport& report) {

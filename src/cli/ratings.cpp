@@ -5,18 +5,13 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/number.h"
 #include "data/generated.h"
 
 namespace attune::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string fixed(double value, int digits) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof(buffer), "%.*f", digits, value);
-  return buffer;
-}
 
 std::string with_interval(const stats::Interval& interval) {
   return cat(fixed(interval.mean, 4), " [", fixed(interval.low, 4), ", ", fixed(interval.high, 4), "]");

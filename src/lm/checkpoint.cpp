@@ -38,33 +38,41 @@ std::string chat_template_of_folder(const Path& folder) {
 
 bool Checkpoint::own_head() const { return source->find(is_gguf() ? "output.weight" : "lm_head.weight") != nullptr; }
 
-std::string Checkpoint::name_of(const TensorSpec& spec) const {
-  if (is_gguf()) return spec.gguf;
-  return spec.role == TensorRole::kHead ? spec.hf : prefix + spec.hf;
+std::string Checkpoint::name_of(const TensorSpec& spec) const { return file_name(spec, is_gguf(), prefix); }
+
+Checkpoint open_tensors(const Path& path) {
+  Checkpoint out;
+  out.path = path;
+  if (path.extension() == ".gguf") {
+    out.gguf = io::GgufFile::open(path);
+    out.source = out.gguf;
+    out.config = config_from_gguf(*out.gguf);
+    return out;
+  }
+  out.folder = std::filesystem::is_directory(path) ? path : path.parent_path();
+  out.source = io::SafetensorsFile::open(path);
+  const auto& tensors = out.source->tensors();
+  const bool any_bf16 = std::any_of(tensors.begin(), tensors.end(), [](const auto& t) { return t.dtype == DType::kBF16; });
+  out.config = config_from_hf(read_file(out.folder / "config.json", kMaxJsonBytes), any_bf16);
+  out.prefix = hf_prefix(*out.source);
+  return out;
+}
+
+std::shared_ptr<const text::Tokenizer> tokenizer_of(const Checkpoint& checkpoint) {
+  return checkpoint.is_gguf() ? tokenizer_from_gguf(*checkpoint.gguf) : tokenizer_from_folder(checkpoint.folder);
 }
 
 Checkpoint open_checkpoint(const Path& path) {
   return with_context([&] { return "reading model " + path.string(); },
                       [&] {
-                        Checkpoint out;
-                        out.path = path;
-                        if (path.extension() == ".gguf") {
-                          out.gguf = io::GgufFile::open(path);
-                          out.source = out.gguf;
-                          out.config = config_from_gguf(*out.gguf);
-                          out.tokenizer = tokenizer_from_gguf(*out.gguf);
+                        Checkpoint out = open_tensors(path);
+                        out.tokenizer = tokenizer_of(out);
+                        if (out.is_gguf()) {
                           out.chat_template = out.gguf->get_string("tokenizer.chat_template").value_or("");
                         } else {
-                          const auto file = io::SafetensorsFile::open(path);
-                          const Path folder = std::filesystem::is_directory(path) ? path : path.parent_path();
-                          const bool any_bf16 = std::any_of(file->tensors().begin(), file->tensors().end(),
-                                                            [](const auto& t) { return t.dtype == DType::kBF16; });
-                          out.source = file;
-                          out.config = config_from_hf(read_file(folder / "config.json", kMaxJsonBytes), any_bf16);
-                          out.prefix = hf_prefix(*file);
-                          out.tokenizer = tokenizer_from_folder(folder);
-                          out.chat_template = chat_template_of_folder(folder);
-                          if (out.config.name == "gemma3") out.config.name = std::filesystem::weakly_canonical(folder).filename().string();
+                          out.chat_template = chat_template_of_folder(out.folder);
+                          if (out.config.name == "gemma3")
+                            out.config.name = std::filesystem::weakly_canonical(out.folder).filename().string();
                         }
                         check(!out.tokenizer || out.tokenizer->vocab().size() <= out.config.vocab_size, ErrorCode::kCorruptData,
                               "[model] the tokenizer has ", out.tokenizer ? out.tokenizer->vocab().size() : 0, " pieces, the embedding ",

@@ -1,10 +1,10 @@
 // HF config.json of Gemma 3. Read are both the older keys (rope_theta, rope_local_base_freq, rope_scaling), which we write too, and the newer
 // rope_parameters. Absent fields take the defaults of the reference configuration class: released checkpoints rely on them.
-#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/number.h"
 #include "lm/config.h"
 #include "lm/config_internal.h"
 
@@ -80,15 +80,6 @@ std::vector<bool> read_layer_types(const Json& json, int32_t num_layers) {
   return global;
 }
 
-/// The shortest decimal of the same float: 1e-6 instead of 9.99999997e-7, which a float of 1e-6 is.
-double shortest_of_float(double value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, static_cast<float>(value)).ptr;
-  double out = value;
-  std::from_chars(text, end, out);
-  return out;
-}
-
 /// The number with 1 / sqrt(number) = scale: a whole one where that is so to the precision of a float, as released configurations have it.
 Json query_scalar(double scale) {
   const double exact = 1 / (scale * scale);
@@ -152,7 +143,7 @@ std::string config_to_hf(const ModelConfig& config, std::string_view dtype, cons
                               {"max_position_embeddings", config.context_length},
                               {"sliding_window", config.sliding_window}};
   for (const bool global : config.is_global) json["layer_types"].push_back(global ? "full_attention" : "sliding_attention");
-  json["rms_norm_eps"] = shortest_of_float(config.rms_norm_eps);
+  json["rms_norm_eps"] = shortest_double(static_cast<float>(config.rms_norm_eps));
   json["query_pre_attn_scalar"] = query_scalar(config.attention_scale);
   json["hidden_activation"] = "gelu_pytorch_tanh";
   json["rope_theta"] = config.rope_theta_global;

@@ -27,12 +27,6 @@ DType wanted_type(const std::string& name, DType fallback) {
   return name == "f16" ? DType::kF16 : DType::kBF16;
 }
 
-std::vector<float> values_of(const io::TensorView& tensor) {
-  std::vector<float> out(static_cast<size_t>(tensor.num_elements()));
-  kernels::ops().dequantize_row(tensor.dtype, tensor.data.data(), out.data(), tensor.num_elements());
-  return out;
-}
-
 float rounded(float value, DType dtype) {
   if (dtype == DType::kF16) return f16_to_f32(f32_to_f16(value));
   return dtype == DType::kBF16 ? bf16_to_f32(f32_to_bf16(value)) : value;

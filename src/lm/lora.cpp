@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "io/safetensors.h"
-#include "lm/weights.h"
+#include "lm/tensor_list.h"
 
 namespace attune::lm {
 namespace {
@@ -18,32 +18,18 @@ constexpr int64_t kMaxRank = 4096;
 constexpr int64_t kRowBlock = 8;  // rows of one piece of work
 
 struct Target {
-  const char* name;
+  std::string_view part;  ///< of lm/tensor_list.h
   LoraMatrix LoraLayer::* member;
+  std::string_view name() const { return hf_part(part); }  ///< "self_attn.q_proj"
 };
-constexpr Target kTargets[] = {{"self_attn.q_proj", &LoraLayer::q}, {"self_attn.k_proj", &LoraLayer::k},
-                               {"self_attn.v_proj", &LoraLayer::v}, {"self_attn.o_proj", &LoraLayer::o},
-                               {"mlp.gate_proj", &LoraLayer::gate}, {"mlp.up_proj", &LoraLayer::up},
-                               {"mlp.down_proj", &LoraLayer::down}};
-
-struct Shape {
-  int64_t out, in;
-};
-
-Shape shape_of(const ModelConfig& c, LoraMatrix LoraLayer::* member) {
-  const int64_t d = c.hidden_size, q = int64_t{c.num_heads} * c.head_dim, kv = int64_t{c.num_kv_heads} * c.head_dim,
-                f = c.intermediate_size;
-  if (member == &LoraLayer::q) return {q, d};
-  if (member == &LoraLayer::k || member == &LoraLayer::v) return {kv, d};
-  if (member == &LoraLayer::o) return {d, q};
-  if (member == &LoraLayer::down) return {d, f};
-  return {f, d};
-}
+constexpr Target kTargets[] = {{"attn_q", &LoraLayer::q},      {"attn_k", &LoraLayer::k},      {"attn_v", &LoraLayer::v},
+                               {"attn_output", &LoraLayer::o}, {"ffn_gate", &LoraLayer::gate}, {"ffn_up", &LoraLayer::up},
+                               {"ffn_down", &LoraLayer::down}};
 
 /// Which half of which matrix a name means.
 struct Place {
   int layer;
-  LoraMatrix LoraLayer::* member;
+  const Target* target;
   bool is_b;
 };
 
@@ -65,8 +51,8 @@ std::optional<Place> place_of(std::string_view name, const ModelConfig& config) 
     if (!take_prefix(rest, ".")) return std::nullopt;
     for (const Target& target : kTargets) {
       std::string_view half = rest;
-      if (!take_prefix(half, target.name)) continue;
-      place.member = target.member;
+      if (!take_prefix(half, target.name())) continue;
+      place.target = &target;
       place.is_b = half == ".lora_B.weight";
       return place.is_b || half == ".lora_A.weight" ? std::optional(place) : std::nullopt;
     }
@@ -75,22 +61,14 @@ std::optional<Place> place_of(std::string_view name, const ModelConfig& config) 
   return std::nullopt;
 }
 
-std::vector<float> values_of(const io::TensorView& tensor) {
-  std::vector<float> out(static_cast<size_t>(tensor.num_elements()));
-  kernels::ops_for(kernels::Isa::kScalar).dequantize_row(tensor.dtype, tensor.data.data(), out.data(), tensor.num_elements());
-  const bool finite = std::all_of(out.begin(), out.end(), [](float v) { return std::isfinite(v); });
-  check(finite, ErrorCode::kInvalidArgument, "[lora] tensor ", tensor.name, " has an infinite value or NaN, expected finite numbers");
-  return out;
-}
-
 void read_half(const ModelConfig& config, const io::TensorView& tensor, const Place& place, LoraMatrix& matrix) {
-  const Shape shape = shape_of(config, place.member);
+  const std::vector<int64_t> shape = layer_tensor(config, place.layer, place.target->part).shape;  // [out, in]
   check(tensor.dtype == DType::kF32 || tensor.dtype == DType::kF16 || tensor.dtype == DType::kBF16, ErrorCode::kInvalidArgument,
         "[lora] tensor ", tensor.name, " is of type ", dtype_name(tensor.dtype), ", expected F32, F16 or BF16");
   const size_t rank_dim = place.is_b ? 1 : 0;
-  const bool fits = tensor.shape.size() == 2 && tensor.shape[1 - rank_dim] == (place.is_b ? shape.out : shape.in);
+  const bool fits = tensor.shape.size() == 2 && tensor.shape[1 - rank_dim] == shape[place.is_b ? 0 : 1];
   check(fits, ErrorCode::kInvalidArgument, "[lora] tensor ", tensor.name, " is ", shape_string(tensor.shape), ", expected ",
-        place.is_b ? cat("[", shape.out, ", rank]") : cat("[rank, ", shape.in, "]"));
+        place.is_b ? cat("[", shape[0], ", rank]") : cat("[rank, ", shape[1], "]"));
   const int64_t rank = tensor.shape[rank_dim];
   check(rank <= kMaxRank && (matrix.rank == 0 || matrix.rank == rank), ErrorCode::kInvalidArgument, "[lora] tensor ", tensor.name,
         " has rank ", rank, ", expected ", matrix.rank == 0 ? cat("at most ", kMaxRank) : cat(matrix.rank, " as its other half"));
@@ -98,6 +76,8 @@ void read_half(const ModelConfig& config, const io::TensorView& tensor, const Pl
   std::vector<float>& half = place.is_b ? matrix.b : matrix.a;
   check(half.empty(), ErrorCode::kInvalidArgument, "[lora] tensor ", tensor.name, " is there twice under two names");
   half = values_of(tensor);
+  const bool finite = std::all_of(half.begin(), half.end(), [](float v) { return std::isfinite(v); });
+  check(finite, ErrorCode::kInvalidArgument, "[lora] tensor ", tensor.name, " has an infinite value or NaN, expected finite numbers");
 }
 
 }  // namespace
@@ -116,14 +96,14 @@ std::shared_ptr<const Adapter> Adapter::from_tensors(const ModelConfig& config, 
     const auto place = place_of(tensor.name, config);
     check(place.has_value(), ErrorCode::kInvalidArgument, "[lora] tensor ", tensor.name, " is no adapter of a Gemma 3 text model with ",
           config.num_layers, " layers");
-    LoraMatrix& matrix = out->layers_[static_cast<size_t>(place->layer)].*place->member;
+    LoraMatrix& matrix = out->layers_[static_cast<size_t>(place->layer)].*place->target->member;
     read_half(config, tensor, *place, matrix);
     out->memory_bytes_ += tensor.num_elements() * static_cast<int64_t>(sizeof(float));
   }
   for (int layer = 0; layer < config.num_layers; ++layer) {
     for (const Target& target : kTargets) {
       const LoraMatrix& matrix = out->layers_[static_cast<size_t>(layer)].*target.member;
-      check(matrix.a.empty() == matrix.b.empty(), ErrorCode::kInvalidArgument, "[lora] layers.", layer, ".", target.name, " lacks ",
+      check(matrix.a.empty() == matrix.b.empty(), ErrorCode::kInvalidArgument, "[lora] layers.", layer, ".", target.name(), " lacks ",
             matrix.a.empty() ? "lora_A" : "lora_B");
     }
   }
@@ -142,7 +122,7 @@ std::shared_ptr<const Adapter> Adapter::from_folder(const ModelConfig& config, c
                         for (const LoraLayer& layer : adapter->layers_) {
                           for (const Target& target : kTargets) {
                             const int64_t found = (layer.*target.member).rank;
-                            check(found == 0 || found == rank, ErrorCode::kInvalidArgument, "[lora] a matrix of ", target.name,
+                            check(found == 0 || found == rank, ErrorCode::kInvalidArgument, "[lora] a matrix of ", target.name(),
                                   " has rank ", found, ", adapter_config.json says ", rank);
                           }
                         }

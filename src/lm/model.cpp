@@ -4,9 +4,7 @@
 #include <future>
 
 #include "core/error.h"
-#include "io/gguf.h"
-#include "io/safetensors.h"
-#include "lm/tokenizer_files.h"
+#include "lm/checkpoint.h"
 
 namespace attune::lm {
 
@@ -42,32 +40,21 @@ bool name_says_instruction_tuned(std::string_view name) {
 }  // namespace
 
 std::shared_ptr<const Model> Model::load(const Path& path) {
-  return with_context(
-      [&] { return "loading model " + path.string(); },
-      [&] {
-        std::shared_ptr<Model> model(new Model);
-        model->name_ = path.stem().string();
-        if (path.extension() == ".gguf") {
-          const auto file = io::GgufFile::open(path);
-          model->config_ = config_from_gguf(*file);
-          auto tokenizer = std::async(std::launch::async, [&] { return tokenizer_from_gguf(*file); });
-          model->weights_ = Weights::bind(model->config_, *file, Weights::Naming::kGguf);
-          model->set_tokenizer(tokenizer.get());
-          model->instruction_tuned_ = name_says_instruction_tuned(model->name_) || name_says_instruction_tuned(model->config_.name);
-          return std::shared_ptr<const Model>(model);
-        }
-        const Path folder = std::filesystem::is_directory(path) ? path : path.parent_path();
-        const auto file = io::SafetensorsFile::open(path);
-        const bool any_bf16 =
-            std::any_of(file->tensors().begin(), file->tensors().end(), [](const auto& t) { return t.dtype == DType::kBF16; });
-        model->config_ = config_from_hf(read_file(folder / "config.json", uint64_t{16} << 20), any_bf16);
-        auto tokenizer = std::async(std::launch::async, [&] { return tokenizer_from_folder(folder); });
-        model->weights_ = Weights::bind(model->config_, *file, Weights::Naming::kHf);
-        model->set_tokenizer(tokenizer.get());
-        model->instruction_tuned_ = name_says_instruction_tuned(std::filesystem::weakly_canonical(folder).filename().string()) ||
-                                    name_says_instruction_tuned(model->config_.name);
-        return std::shared_ptr<const Model>(model);
-      });
+  return with_context([&] { return "loading model " + path.string(); },
+                      [&] {
+                        std::shared_ptr<Model> model(new Model);
+                        model->name_ = path.stem().string();
+                        const Checkpoint checkpoint = open_tensors(path);
+                        model->config_ = checkpoint.config;
+                        auto tokenizer = std::async(std::launch::async, [&] { return tokenizer_of(checkpoint); });
+                        const auto naming = checkpoint.is_gguf() ? Weights::Naming::kGguf : Weights::Naming::kHf;
+                        model->weights_ = Weights::bind(model->config_, *checkpoint.source, naming);
+                        model->set_tokenizer(tokenizer.get());
+                        const std::string name =
+                            checkpoint.is_gguf() ? model->name_ : std::filesystem::weakly_canonical(checkpoint.folder).filename().string();
+                        model->instruction_tuned_ = name_says_instruction_tuned(name) || name_says_instruction_tuned(model->config_.name);
+                        return std::shared_ptr<const Model>(model);
+                      });
 }
 
 }  // namespace attune::lm

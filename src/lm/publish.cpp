@@ -160,7 +160,7 @@ PublishReport Engine::publish(const Path& path, Publish kind, const PublishOptio
                         const std::lock_guard lock(s.publish_mutex);
                         if (kind == Publish::kLoraF32) return s.publish_adapter(Adapter::from_folder(s.model->config(), path), how);
                         (void)s.sets.get(how.base);
-                        const Checkpoint checkpoint = open_checkpoint(path);
+                        const Checkpoint checkpoint = open_tensors(path);
                         check_same_model(s.model->config(), checkpoint.config);
                         return s.publish_full(checkpoint.config, *checkpoint.source, kind, how);
                       });

@@ -1,6 +1,6 @@
 // How many rows of prompts a step may compute beside sequences that are decoding, so that none of them waits longer than a limit for its
-// next token. A step is planned to take kAim of the limit: times vary. A moving estimate: cost of a decode step, and seconds per row of a prompt on top of it. Bytes do not depend on it (chunks
-// may be cut anywhere), so it may follow the clock. Not thread-safe.
+// next token. A step is planned to take kAim of the limit: times vary. A moving estimate: cost of a decode step, and seconds per row of a
+// prompt on top of it. Bytes do not depend on it (chunks may be cut anywhere), so it may follow the clock. Not thread-safe.
 #pragma once
 
 #include <algorithm>

@@ -11,23 +11,10 @@
 #include "kernels/kernels.h"
 #include "kernels/pack.h"
 #include "kernels/quantize_weights.h"
+#include "lm/tensor_list.h"
 
 namespace attune::lm {
 namespace {
-
-/// One tensor of a layer in both naming schemes (docs/methods/gemma3.md, "File formats"). In HF names "post_attention_layernorm" is the norm
-/// of the attention branch's output here.
-struct LayerName {
-  const char* gguf;
-  const char* hf;
-};
-constexpr LayerName kQ{"attn_q", "self_attn.q_proj"}, kK{"attn_k", "self_attn.k_proj"}, kV{"attn_v", "self_attn.v_proj"},
-    kO{"attn_output", "self_attn.o_proj"}, kGate{"ffn_gate", "mlp.gate_proj"}, kUp{"ffn_up", "mlp.up_proj"},
-    kDown{"ffn_down", "mlp.down_proj"}, kAttnNorm{"attn_norm", "input_layernorm"}, kQNorm{"attn_q_norm", "self_attn.q_norm"},
-    kKNorm{"attn_k_norm", "self_attn.k_norm"}, kPostAttnNorm{"post_attention_norm", "post_attention_layernorm"},
-    kFfnNorm{"ffn_norm", "pre_feedforward_layernorm"}, kPostFfnNorm{"post_ffw_norm", "post_feedforward_layernorm"};
-
-constexpr const char* kHfPrefixes[] = {"model.", "language_model.model.", "model.language_model.", ""};
 
 /// Tensors of a multimodal checkpoint's other parts.
 bool is_vision_tensor(std::string_view name) {
@@ -87,23 +74,16 @@ class Weights::Binder {
  public:
   Binder(Weights& weights, const ModelConfig& config, const io::TensorSource& source, Naming naming, const Options& options)
       : weights_(weights), config_(config), source_(source), is_gguf_(naming == Naming::kGguf), options_(options) {
-    if (!is_gguf_) {
-      for (const char* prefix : kHfPrefixes) {
-        if (source_.find(std::string(prefix) + "embed_tokens.weight") != nullptr) {
-          prefix_ = prefix;
-          break;
-        }
-      }
-    }
+    if (!is_gguf_) prefix_ = hf_prefix(source_);
   }
 
   void bind_all() {
     const ModelConfig& c = config_;
-    weights_.embedding_ = matrix(is_gguf_ ? "token_embd.weight" : prefix_ + "embed_tokens.weight", c.vocab_size, c.hidden_size);
-    weights_.final_norm_ = gain(is_gguf_ ? "output_norm.weight" : prefix_ + "norm.weight", c.hidden_size);
-    const std::string head = is_gguf_ ? "output.weight" : "lm_head.weight";
-    const bool own_head = source_.find(head) != nullptr;
-    if (own_head) weights_.head_ = matrix(head, c.vocab_size, c.hidden_size);
+    weights_.embedding_ = matrix(embedding_tensor(c));
+    weights_.final_norm_ = gain(final_norm_tensor(c));
+    const TensorSpec head = head_tensor(c);
+    const bool own_head = source_.find(name_of(head)) != nullptr;
+    if (own_head) weights_.head_ = matrix(head);
     weights_.layers_.reserve(static_cast<size_t>(c.num_layers));
     for (int layer = 0; layer < c.num_layers; ++layer) weights_.layers_.push_back(bind_layer(layer));
     if (options_.strict) refuse_unknown();
@@ -114,34 +94,32 @@ class Weights::Binder {
   }
 
  private:
+  std::string name_of(const TensorSpec& spec) const { return file_name(spec, is_gguf_, prefix_); }
+
   LayerWeights bind_layer(int layer) {
-    const ModelConfig& c = config_;
-    const int64_t d = c.hidden_size, q = int64_t{c.num_heads} * c.head_dim, kv = int64_t{c.num_kv_heads} * c.head_dim,
-                  f = c.intermediate_size;
-    const auto name = [&](const LayerName& n) {
-      return is_gguf_ ? cat("blk.", layer, ".", n.gguf, ".weight") : cat(prefix_, "layers.", layer, ".", n.hf, ".weight");
-    };
+    const auto matrix_of = [&](std::string_view part) { return matrix(layer_tensor(config_, layer, part)); };
+    const auto gain_of = [&](std::string_view part) { return gain(layer_tensor(config_, layer, part)); };
     LayerWeights w;
-    w.q = matrix(name(kQ), q, d);
-    w.k = matrix(name(kK), kv, d);
-    w.v = matrix(name(kV), kv, d);
-    w.o = matrix(name(kO), d, q);
-    w.gate = matrix(name(kGate), f, d);
-    w.up = matrix(name(kUp), f, d);
-    w.down = matrix(name(kDown), d, f);
-    w.attn_norm = gain(name(kAttnNorm), d);
-    w.q_norm = gain(name(kQNorm), c.head_dim);
-    w.k_norm = gain(name(kKNorm), c.head_dim);
-    w.post_attn_norm = gain(name(kPostAttnNorm), d);
-    w.ffn_norm = gain(name(kFfnNorm), d);
-    w.post_ffn_norm = gain(name(kPostFfnNorm), d);
+    w.q = matrix_of("attn_q");
+    w.k = matrix_of("attn_k");
+    w.v = matrix_of("attn_v");
+    w.o = matrix_of("attn_output");
+    w.gate = matrix_of("ffn_gate");
+    w.up = matrix_of("ffn_up");
+    w.down = matrix_of("ffn_down");
+    w.attn_norm = gain_of("attn_norm");
+    w.q_norm = gain_of("attn_q_norm");
+    w.k_norm = gain_of("attn_k_norm");
+    w.post_attn_norm = gain_of("post_attention_norm");
+    w.ffn_norm = gain_of("ffn_norm");
+    w.post_ffn_norm = gain_of("post_ffw_norm");
     return w;
   }
 
-  const io::TensorView& tensor(const std::string& name, const std::vector<int64_t>& shape) {
-    const io::TensorView& found = source_.get(name);
-    check(found.shape == shape, ErrorCode::kCorruptData, "[model] tensor ", name, " is ", shape_string(found.shape), ", expected ",
-          shape_string(shape));
+  const io::TensorView& tensor(const TensorSpec& spec) {
+    const io::TensorView& found = source_.get(name_of(spec));
+    check(found.shape == spec.shape, ErrorCode::kCorruptData, "[model] tensor ", found.name, " is ", shape_string(found.shape),
+          ", expected ", shape_string(spec.shape));
     used_.insert(found.name);
     weights_.file_bytes_ += static_cast<int64_t>(found.data.size());
     return found;
@@ -155,23 +133,23 @@ class Weights::Binder {
   }
 
   /// The matrix has no data until pack_all, which meets the matrices in the order of these calls.
-  Matrix matrix(const std::string& name, int64_t rows, int64_t cols) {
-    const io::TensorView& found = tensor(name, {rows, cols});
-    check(!options_.to_q8 || cols % 32 == 0, ErrorCode::kInvalidArgument, "[weights] tensor ", name, " has ", cols,
+  Matrix matrix(const TensorSpec& spec) {
+    const io::TensorView& found = tensor(spec);
+    const int64_t rows = spec.shape[0], cols = spec.shape[1];
+    check(!options_.to_q8 || cols % 32 == 0, ErrorCode::kInvalidArgument, "[weights] tensor ", found.name, " has ", cols,
           " columns, Q8_0 needs a multiple of 32");
     tensors_.push_back(&found);
     return {options_.to_q8 ? DType::kQ8_0 : found.dtype, rows, cols, nullptr};
   }
 
-  std::vector<float> gain(const std::string& name, int64_t size) {
-    const io::TensorView& found = tensor(name, {size});
-    std::vector<float> out(static_cast<size_t>(size));
-    kernels::ops_for(kernels::Isa::kScalar).dequantize_row(found.dtype, found.data.data(), out.data(), size);
-    if (options_.strict) check_finite(out.data(), size, name);
+  std::vector<float> gain(const TensorSpec& spec) {
+    const io::TensorView& found = tensor(spec);
+    std::vector<float> out = values_of(found);
+    if (options_.strict) check_finite(out.data(), static_cast<int64_t>(out.size()), found.name);
     if (config_.norm_gain_is_offset) {
       for (float& value : out) value += 1.0f;
     }
-    weights_.gain_bytes_ += size * static_cast<int64_t>(sizeof(float));
+    weights_.gain_bytes_ += static_cast<int64_t>(out.size() * sizeof(float));
     return out;
   }
 
@@ -267,7 +245,5 @@ std::shared_ptr<const Weights> Weights::bind(const ModelConfig& config, const io
 Weights::Naming Weights::naming_of(const io::TensorSource& source) noexcept {
   return source.find("token_embd.weight") != nullptr ? Naming::kGguf : Naming::kHf;
 }
-
-std::span<const char* const> hf_prefixes() noexcept { return kHfPrefixes; }
 
 }  // namespace attune::lm

@@ -90,7 +90,4 @@ class Weights {
   bool f32_activations_ = false;
 };
 
-/// Prefixes that HF checkpoints put before "embed_tokens.weight" and "layers.0...": text models, and two kinds of multimodal ones.
-std::span<const char* const> hf_prefixes() noexcept;
-
 }  // namespace attune::lm

@@ -4,10 +4,11 @@
 #include <cmath>
 #include <cstring>
 
+#include "people/wide_internal.h"
+
 namespace attune::people {
 namespace {
 
-#define ATTUNE_INLINE __attribute__((always_inline)) inline
 using Lanes = float __attribute__((vector_size(32)));  // 8 floats
 using Unaligned = float __attribute__((vector_size(32), aligned(4), may_alias));
 constexpr int kTileRows = 4;
@@ -156,8 +157,7 @@ ATTUNE_INLINE void scores_body(const float* rows, int64_t count, int d, const fl
   for (int64_t r = 0; r < count; ++r) out[r] = dot_body(rows + r * d, x, d);
 }
 
-#ifdef __x86_64__
-#define ATTUNE_WIDE __attribute__((target("avx2,fma")))
+#ifdef ATTUNE_WIDE
 ATTUNE_WIDE void add_gram_wide(const float* rows, const float* scaled, int count, int ld, float factor, float* a) {
   add_gram_body(rows, scaled, count, ld, 0, a, factor);
 }
@@ -169,15 +169,6 @@ ATTUNE_WIDE void add_row_wide(const float* row, int d, int ld, float amount, flo
 ATTUNE_WIDE bool cholesky_wide(float* a, int ld, float* scratch) { return cholesky_body(a, ld, scratch); }
 ATTUNE_WIDE void solve_wide(const float* u, int ld, float* x) { solve_body(u, ld, x); }
 ATTUNE_WIDE void scores_wide(const float* rows, int64_t count, int d, const float* x, float* out) { scores_body(rows, count, d, x, out); }
-
-bool has_wide() noexcept {
-  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return has;
-}
-#define ATTUNE_DISPATCH(call) \
-  if (has_wide()) return call
-#else
-#define ATTUNE_DISPATCH(call)
 #endif
 
 }  // namespace

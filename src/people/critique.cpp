@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "people/als_kernels_internal.h"
 #include "people/als_row_internal.h"
+#include "people/vector_internal.h"
 #include "stats/ranking.h"
 
 namespace attune::people {
@@ -19,12 +20,6 @@ void check_finite(std::span<const double> values, std::string_view what) {
   for (size_t n = 0; n < values.size(); ++n) {
     check(std::isfinite(values[n]), ErrorCode::kInvalidArgument, "[critique] ", what, ": value ", n, " is not finite");
   }
-}
-
-double norm(std::span<const double> x) {
-  double sum = 0;
-  for (const double value : x) sum += value * value;
-  return std::sqrt(sum);
 }
 
 /// Mean-free second moment of rows [m, d], full.
@@ -282,8 +277,8 @@ double residual_variance(const AlsModel& model, std::span<const data::Interactio
   for (const auto& r : ratings) {
     const auto user = model.user_row(r.user);
     const auto item = model.item_row(r.item);
-    const AlsEntry entry = encode(p.user_bias[static_cast<size_t>(r.user.value)], p.item_bias[static_cast<size_t>(r.item.value)],
-                                  r.item.value, r.rating);
+    const AlsEntry entry =
+        encode(p.user_bias[static_cast<size_t>(r.user.value)], p.item_bias[static_cast<size_t>(r.item.value)], r.item.value, r.rating);
     double dot = 0;
     for (size_t a = 0; a < user.size(); ++a) dot += static_cast<double>(user[a]) * item[a];
     sum += entry.weight * (entry.target - dot) * (entry.target - dot);

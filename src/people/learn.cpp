@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/number.h"
 #include "data/split.h"
 #include "people/als.h"
 #include "people/bpr.h"
@@ -23,12 +24,6 @@ struct Candidate {
   std::string name;
   AlsOptions options;
 };
-
-std::string number(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof(buffer), "%.4f", value);
-  return buffer;
-}
 
 std::string settings_of(const Candidate& c) {
   const AlsOptions& o = c.options;
@@ -142,7 +137,7 @@ Candidate Study::choose(LearnReport& report) {
     for (const auto& candidate : candidates) {
       const AlsModel model = fit_als(split_.train, num_users(), num_items(), candidate.options, pool_);
       const double ndcg = validate(AlsRanker(model));
-      report.candidates.push_back(cat(settings_of(candidate), ": ", number(ndcg)));
+      report.candidates.push_back(cat(settings_of(candidate), ": ", fixed(ndcg, 4)));
       if (ndcg > best_ndcg) {
         best_ndcg = ndcg;
         best = candidate;

@@ -9,6 +9,7 @@
 #include "core/rng.h"
 #include "people/als_kernels_internal.h"
 #include "people/logistic_kernels_internal.h"
+#include "people/vector_internal.h"
 
 namespace attune::people {
 namespace {
@@ -46,8 +47,6 @@ bool solve_double(std::vector<double>& a, int d, std::vector<double>& x, std::ve
   }
   return true;
 }
-
-double dot(std::span<const double> a, std::span<const double> b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
 
 }  // namespace
 

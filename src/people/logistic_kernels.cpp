@@ -1,10 +1,11 @@
 // Plain loops over GNU vector types, compiled twice by target attribute (no intrinsics); CMake sets -O3 and allows FMA in this file.
 #include "people/logistic_kernels_internal.h"
 
+#include "people/wide_internal.h"
+
 namespace attune::people {
 namespace {
 
-#define ATTUNE_INLINE __attribute__((always_inline)) inline
 using Float4 = float __attribute__((vector_size(16), aligned(4), may_alias));
 using Float8 = float __attribute__((vector_size(32), aligned(4), may_alias));
 using Double4 = double __attribute__((vector_size(32), aligned(8), may_alias));
@@ -43,8 +44,7 @@ ATTUNE_INLINE void add_difference_body(const float* a, const float* b, float h, 
   }
 }
 
-#ifdef __x86_64__
-#define ATTUNE_WIDE __attribute__((target("avx2,fma")))
+#ifdef ATTUNE_WIDE
 ATTUNE_WIDE void scores_wide(const float* rows, int64_t count, int ld, const double* x, double* out) {
   scores_body(rows, count, ld, x, out);
 }
@@ -54,14 +54,6 @@ ATTUNE_WIDE void combine_wide(const float* rows, int64_t count, int ld, const do
 ATTUNE_WIDE void add_difference_wide(const float* a, const float* b, float h, int ld, float* to_a, float* to_b) {
   add_difference_body(a, b, h, ld, to_a, to_b);
 }
-bool has_wide() noexcept {
-  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return has;
-}
-#define ATTUNE_DISPATCH(call) \
-  if (has_wide()) return call
-#else
-#define ATTUNE_DISPATCH(call)
 #endif
 
 }  // namespace

@@ -8,15 +8,10 @@
 #include "core/error.h"
 #include "people/als_kernels_internal.h"
 #include "people/senses_internal.h"
+#include "people/vector_internal.h"
 
 namespace attune::people {
 namespace {
-
-double dot(std::span<const double> a, std::span<const double> b) {
-  double out = 0;
-  for (size_t k = 0; k < a.size(); ++k) out += a[k] * b[k];
-  return out;
-}
 
 std::vector<float> random_direction(int d, Rng& rng) {
   std::vector<float> out(static_cast<size_t>(d));

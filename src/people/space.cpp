@@ -5,19 +5,10 @@
 
 #include "core/error.h"
 #include "people/als_kernels_internal.h"
+#include "people/vector_internal.h"
 #include "stats/ranking.h"
 
 namespace attune::people {
-namespace {
-
-double norm_of(std::span<const float> x) {
-  double sum = 0;
-  for (const float value : x) sum += static_cast<double>(value) * value;
-  return std::sqrt(sum);
-}
-
-}  // namespace
-
 std::vector<float> Scaler::apply(std::span<const float> x) const {
   check(x.size() == mean.size(), ErrorCode::kInvalidArgument, "[scaler] vector [", x.size(), "], expected [", mean.size(), "]");
   std::vector<float> out(x.size());
@@ -48,7 +39,7 @@ EmbeddingSpace<Tag>::EmbeddingSpace(SpaceId id, data::IdMap<Tag> ids, std::vecto
   norms_.resize(n);
   for (size_t r = 0; r < n; ++r) {
     const auto x = std::span(rows_).subspan(r * static_cast<size_t>(d), static_cast<size_t>(d));
-    norms_[r] = static_cast<float>(norm_of(x));
+    norms_[r] = static_cast<float>(norm(x));
     for (size_t k = 0; k < x.size(); ++k) sum[k] += x[k];
   }
   for (size_t r = 0; r < n; ++r) {
@@ -123,7 +114,7 @@ std::vector<typename EmbeddingSpace<Tag>::Hit> EmbeddingSpace<Tag>::neighbours(c
   std::vector<float> scores(static_cast<size_t>(size()));
   als_scores(rows_.data(), size(), d_, x.v.data(), scores.data());
   if (options.similarity == Similarity::kCosine) {
-    const auto own = static_cast<float>(norm_of(x.v));
+    const auto own = static_cast<float>(norm(x.v));
     for (size_t r = 0; r < scores.size(); ++r) scores[r] = own > 0 && norms_[r] > 0 ? scores[r] / (own * norms_[r]) : 0.0f;
   }
   std::vector<uint8_t> excluded(scores.size(), 0);
@@ -139,10 +130,10 @@ template <class Tag>
 EmbeddingSpace<Tag> EmbeddingSpace<Tag>::with_direction(std::string name, std::span<const float> unit, std::string record) const {
   check(unit.size() == static_cast<size_t>(d_), ErrorCode::kInvalidArgument, "[direction ", name, "] vector [", unit.size(),
         "], expected [", d_, "]");
-  const double norm = norm_of(unit);
-  check(std::isfinite(norm) && norm > 0, ErrorCode::kInvalidArgument, "[direction ", name, "] length is ", norm, ", expected above 0");
+  const double length = norm(unit);
+  check(std::isfinite(length) && length > 0, ErrorCode::kInvalidArgument, "[direction ", name, "] length is ", length, ", expected above 0");
   Direction direction{name, {id_, {}}, 0, std::move(record)};
-  for (const float value : unit) direction.unit.v.push_back(static_cast<float>(value / norm));
+  for (const float value : unit) direction.unit.v.push_back(static_cast<float>(value / length));
   std::vector<float> degrees(static_cast<size_t>(size()));
   als_scores(rows_.data(), size(), d_, direction.unit.v.data(), degrees.data());
   double mean = 0;

@@ -1,8 +1,9 @@
 // /v1/embeddings: pooled hidden states of texts or token ids (docs/http_api.md, "Embeddings").
-#include <bit>
-#include <charconv>
-#include <cstring>
+#include <openssl/evp.h>
 
+#include <bit>
+
+#include "core/number.h"
 #include "serve/api_error.h"
 #include "serve/inputs.h"
 #include "serve/route.h"
@@ -30,29 +31,13 @@ struct EmbeddingFields {
   }
 };
 
-/// The double whose shortest text is the float's shortest text, so that JSON holds no more digits than a float has.
-double short_double(float value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-  double out = value;
-  std::from_chars(text, end, out);
-  return out;
-}
-
 /// RFC 4648 with padding, of the floats' little-endian bytes.
 std::string base64(const std::vector<float>& values) {
   static_assert(std::endian::native == std::endian::little);
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::vector<unsigned char> bytes(values.size() * sizeof(float));
-  std::memcpy(bytes.data(), values.data(), bytes.size());
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) group = group << 8 | (k < count ? bytes[i + k] : 0u);
-    for (size_t k = 0; k < 4; ++k) out += k <= count ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-  }
+  const size_t bytes = values.size() * sizeof(float);
+  std::string out((bytes + 2) / 3 * 4, '\0');  // EVP_EncodeBlock ends with a zero, where a string has one anyway
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(values.data()),
+                  static_cast<int>(bytes));
   return out;
 }
 
@@ -87,7 +72,7 @@ OrderedJson answer_of(const EngineInfo& info, const std::vector<std::vector<floa
       embedding = base64(vectors[i]);
     } else {
       embedding = OrderedJson::array();
-      for (const float value : vectors[i]) embedding.push_back(short_double(value));
+      for (const float value : vectors[i]) embedding.push_back(shortest_double(value));
     }
     data.push_back({{"object", "embedding"}, {"index", i}, {"embedding", std::move(embedding)}});
   }

@@ -9,6 +9,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/number.h"
 #include "core/options.h"
 #include "core/progress.h"
 #include "core/registry.h"
@@ -156,6 +157,20 @@ TEST(Progress, Duration) {
   EXPECT_EQ(format_duration(3.2), "3 s");
   EXPECT_EQ(format_duration(185), "3 min 05 s");
   EXPECT_EQ(format_duration(3725), "1 h 02 min");
+}
+
+TEST(Number, FixedDigits) {
+  EXPECT_EQ(fixed(2.0 / 3, 4), "0.6667");
+  EXPECT_EQ(fixed(-0.5, 0), "-0");
+  EXPECT_EQ(fixed(1e300, 2).size(), 304u);
+}
+
+TEST(Number, ShortestDoubleHasTheFloatsDigits) {
+  EXPECT_EQ(shortest_double(1e-6f), 1e-6);
+  EXPECT_NE(static_cast<double>(1e-6f), 1e-6);
+  for (const float value : {0.1f, -3.3333333f, 1.17549435e-38f, 3.40282347e38f, 0.0f}) {
+    EXPECT_EQ(static_cast<float>(shortest_double(value)), value);
+  }
 }
 
 }  // namespace
