@@ -1,40 +1,14 @@
 // Readers of ratings: every format, MovieLens's oddities, bad rows, and the real small MovieLens where it is present.
 #include "data/read.h"
 
-#include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <fstream>
-
-#include "core/error.h"
+#include "tests/data/temp_folder.h"
 
 namespace attune::data {
 namespace {
 
-class ReadTest : public ::testing::Test {
+class ReadTest : public TempFolderTest {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              cat("attune-read-", ::getpid(), "-", ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  void put(const std::string& name, const std::string& content) const { std::ofstream(folder_ / name, std::ios::binary) << content; }
   Dataset read(ReadOptions options = {}) const { return read_dataset(folder_, options); }
-
-  template <class Body>
-  void expect_error(ErrorCode code, const std::string& part, Body body) const {
-    try {
-      body();
-      ADD_FAILURE() << "no error, expected " << part;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), code) << error.what();
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what() << " lacks " << part;
-    }
-  }
-  Path folder_;
 };
 
 /// `count` good rows user::item::rating::time (or another delimiter), so that one bad row stays below 1%.
@@ -323,10 +297,9 @@ TEST_F(ReadTest, UnknownAndEmptyInput) {
 }
 
 TEST(ReadReal, MovieLensLatestSmall) {
-  const char* override_path = std::getenv("ATTUNE_SHARED_DATA");
-  const Path root = override_path != nullptr ? Path(override_path) : Path(ATTUNE_SOURCE_DIR) / ".." / "shared" / "data";
-  if (!std::filesystem::exists(root / "ml-latest-small")) GTEST_SKIP() << "not run: data absent";
-  const auto dataset = read_dataset(root / "ml-latest-small");
+  const Path folder = real_data("ml-latest-small");
+  if (folder.empty()) GTEST_SKIP() << "not run: data absent";
+  const auto dataset = read_dataset(folder);
   EXPECT_EQ(dataset.shape_line(), "610 users x 9742 items, 100836 ratings");
   EXPECT_EQ(dataset.tags.size(), 3683u);
   EXPECT_EQ(dataset.report.num_bad_rows, 0);

@@ -1,4 +1,4 @@
-// A fixture with a folder of its own and a check for errors, for tests of readers.
+// A fixture with a folder of its own, for tests of readers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,8 +10,19 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "tests/expect_error.h"
 
 namespace attune::data {
+
+using attune::test::expect_error;
+
+/// Folder of real data, or an empty path.
+inline Path real_data(const std::string& name) {
+  const char* named = std::getenv("ATTUNE_SHARED_DATA");
+  const Path root = named != nullptr ? Path(named) : Path(ATTUNE_SOURCE_DIR) / ".." / "shared" / "data";
+  std::error_code error;
+  return std::filesystem::is_directory(root / name, error) ? root / name : Path();
+}
 
 class TempFolderTest : public ::testing::Test {
  protected:
@@ -23,25 +34,6 @@ class TempFolderTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   void put(const std::string& name, const std::string& content) const { std::ofstream(folder_ / name, std::ios::binary) << content; }
-
-  template <class Body>
-  static void expect_error(ErrorCode code, const std::string& part, Body body) {
-    try {
-      body();
-      ADD_FAILURE() << "no error, expected " << part;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), code) << error.what();
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what() << " lacks " << part;
-    }
-  }
-
-  /// Folder of real data, or an empty path.
-  static Path real_data(const std::string& name) {
-    const char* named = std::getenv("ATTUNE_SHARED_DATA");
-    const Path root = named != nullptr ? Path(named) : Path(ATTUNE_SOURCE_DIR) / ".." / "shared" / "data";
-    std::error_code error;
-    return std::filesystem::is_directory(root / name, error) ? root / name : Path();
-  }
 
   Path folder_;
 };

@@ -8,26 +8,17 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "tests/expect_error.h"
 #include "tests/io/files.h"
 
 namespace attune::io {
 namespace {
 
+using attune::test::expect_error;
 using test::ExactBytes;
 using test::GgufSpec;
 using test::raw;
 using test::ScratchFolder;
-
-template <class Body>
-void expect_error(ErrorCode code, std::string_view fragment, const Body& body) {
-  try {
-    body();
-    ADD_FAILURE() << "no error; expected one with: " << fragment;
-  } catch (const Error& error) {
-    EXPECT_EQ(error_code_name(error.code()), error_code_name(code)) << error.what();
-    EXPECT_NE(std::string(error.what()).find(fragment), std::string::npos) << error.what();
-  }
-}
 
 std::shared_ptr<const GgufFile> parse(const ExactBytes& bytes) { return GgufFile::parse(bytes.span(), "test.gguf"); }
 

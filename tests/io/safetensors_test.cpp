@@ -5,25 +5,16 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "tests/expect_error.h"
 #include "tests/io/files.h"
 
 namespace attune::io {
 namespace {
 
+using attune::test::expect_error;
 using test::ExactBytes;
 using test::safetensors_bytes;
 using test::ScratchFolder;
-
-template <class Body>
-void expect_error(ErrorCode code, std::string_view fragment, const Body& body) {
-  try {
-    body();
-    ADD_FAILURE() << "no error; expected one with: " << fragment;
-  } catch (const Error& error) {
-    EXPECT_EQ(error_code_name(error.code()), error_code_name(code)) << error.what();
-    EXPECT_NE(std::string(error.what()).find(fragment), std::string::npos) << error.what();
-  }
-}
 
 std::vector<std::byte> noise(size_t size, uint64_t seed = 1) {
   Rng rng(seed);

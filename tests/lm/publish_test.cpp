@@ -7,10 +7,13 @@
 #include <limits>
 
 #include "kernels/quantize_weights.h"
+#include "tests/expect_error.h"
 #include "tests/lm/publish_fixtures.h"
 
 namespace attune::lm {
 namespace {
+
+using attune::test::expect_error;
 
 using namespace testing;
 
@@ -76,17 +79,6 @@ Answer answer(Engine& engine, WeightsId weights, uint64_t seed, int64_t prompt =
   sequence.append(random_ids(prompt, seed));
   const Completion done = engine.generate(std::move(sequence), max_new, {});
   return {done.ids, done.logp_policy};
-}
-
-template <class Body>
-void expect_error(ErrorCode code, const std::string& part, Body&& body) {
-  try {
-    body();
-    ADD_FAILURE() << "nothing was thrown; expected " << error_code_name(code) << " with " << part;
-  } catch (const Error& error) {
-    EXPECT_EQ(error_code_name(error.code()), error_code_name(code)) << error.what();
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-  }
 }
 
 class PublishTest : public ::testing::TestWithParam<const char*> {

@@ -12,9 +12,12 @@
 #include "data/split.h"
 #include "people/als_kernels_internal.h"
 #include "people/als_row_internal.h"
+#include "tests/expect_error.h"
 
 namespace attune::people {
 namespace {
+
+using attune::test::expect_error;
 
 using data::Interaction;
 
@@ -450,17 +453,6 @@ TEST(Als, UserWithoutRatingsIsZero) {
   EXPECT_EQ(model.known_user(UserIndex(6)).p, std::vector<float>(4, 0.0f));
   EXPECT_EQ(model.fold_in({}).p, std::vector<float>(4, 0.0f));
   EXPECT_EQ(model.fold_in({}).num_ratings, 0);
-}
-
-template <class Body>
-void expect_error(ErrorCode code, const char* text, Body body) {
-  try {
-    body();
-    FAIL() << "no error, expected: " << text;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
-  }
 }
 
 TEST(Als, BadInput) {

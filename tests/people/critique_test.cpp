@@ -11,22 +11,14 @@
 #include "core/thread_pool.h"
 #include "data/generated.h"
 #include "people/als.h"
+#include "tests/expect_error.h"
 
 namespace attune::people {
 namespace {
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+using attune::test::expect_error;
 
-template <class Body>
-void expect_error(ErrorCode code, const std::string& part, Body body) {
-  try {
-    body();
-    ADD_FAILURE() << "no error, expected " << part;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what() << " lacks " << part;
-  }
-}
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 /// 4 items on the axes of the plane, 1 far out.
 const std::vector<float> kItems = {1, 0, 0, 1, -1, 0, 0, -1, 3, 0.5f};
