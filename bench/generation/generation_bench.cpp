@@ -7,6 +7,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/program.h"
 #include "bench/generation/limits.h"
 #include "bench/generation/step_cost.h"
 #include "bench/generation/workloads.h"
@@ -45,21 +46,6 @@ struct Options {
     engine.describe(list);
   }
 };
-
-void parse(OptionList& list, int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    std::string name = argv[i];
-    check(name.starts_with("--"), ErrorCode::kInvalidArgument, "[bench] expected --NAME VALUE, found '", name, "'");
-    name = name.substr(2);
-    std::replace(name.begin(), name.end(), '-', '_');
-    if (name == "help") {
-      list.get(name).set_bool(true);
-      continue;
-    }
-    check(i + 1 < argc, ErrorCode::kInvalidArgument, "[bench] --", name, " has no value");
-    list.get(name).set_text(argv[++i]);
-  }
-}
 
 Json machine(const lm::Engine& engine, const Options& options) {
   return {{"isa", kernels::isa_name(kernels::ops().isa)},
@@ -195,7 +181,7 @@ int run(int argc, char** argv) {
   Options options;
   OptionList list;
   options.describe(list);
-  parse(list, argc, argv);
+  parse_options(list, argc, argv);
   if (options.help) {
     std::cout << list.markdown();
   } else if (options.mode == "probe") {
@@ -209,11 +195,4 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace attune::bench
 
-int main(int argc, char** argv) {
-  try {
-    return attune::bench::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "generation_bench: %s\n", error.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return attune::bench::run_program("generation_bench", attune::bench::run, argc, argv); }

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -185,3 +186,12 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+def exit_with(main):
+    """Ends the program with main's exit code; a ProgramError goes to stderr and gives 1."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except ProgramError as failure:
+        print(failure, file=sys.stderr)
+        sys.exit(1)

@@ -145,8 +145,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except programs.ProgramError as failure:
-        print(failure, file=sys.stderr)
-        sys.exit(1)
+    programs.exit_with(main)

@@ -11,6 +11,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/program.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "lm/engine.h"
@@ -43,16 +44,6 @@ struct Options {
     engine.describe(list);
   }
 };
-
-void parse(OptionList& list, int argc, char** argv) {
-  for (int i = 1; i < argc; i += 2) {
-    std::string name = argv[i];
-    check(name.starts_with("--") && i + 1 < argc, ErrorCode::kInvalidArgument, "[quality] expected --NAME VALUE, found '", name, "'");
-    name = name.substr(2);
-    std::replace(name.begin(), name.end(), '-', '_');
-    list.get(name).set_text(argv[i + 1]);
-  }
-}
 
 /// The text's ids, BOS in front. The last window's end must exist.
 std::vector<int32_t> read_ids(const lm::Model& model, const Options& options, int64_t needed) {
@@ -222,23 +213,18 @@ Json run_agreement(const std::shared_ptr<const lm::Model>& model, const Options&
           {"parted", parted}};
 }
 
+int run(int argc, char** argv) {
+  Options options;
+  OptionList list;
+  options.describe(list);
+  parse_options(list, argc, argv);
+  check(!options.model.empty() && !options.text.empty(), ErrorCode::kInvalidArgument, "[quality] --model and --text are needed");
+  const auto model = lm::Model::load(options.model);
+  std::cout << (options.mode == "perplexity" ? run_perplexity(model, options) : run_agreement(model, options)).dump() << std::endl;
+  return 0;
+}
+
 }  // namespace
 }  // namespace attune::bench
 
-int main(int argc, char** argv) {
-  using namespace attune;
-  try {
-    bench::Options options;
-    OptionList list;
-    options.describe(list);
-    bench::parse(list, argc, argv);
-    check(!options.model.empty() && !options.text.empty(), ErrorCode::kInvalidArgument, "[quality] --model and --text are needed");
-    const auto model = lm::Model::load(options.model);
-    const auto out = options.mode == "perplexity" ? bench::run_perplexity(model, options) : bench::run_agreement(model, options);
-    std::cout << out.dump() << std::endl;
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "quality_bench: %s\n", error.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return attune::bench::run_program("quality_bench", attune::bench::run, argc, argv); }

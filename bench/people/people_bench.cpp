@@ -13,6 +13,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/program.h"
 #include "bench/people/shape.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -54,20 +55,6 @@ struct Options {
     list.add("help", help, "Show the options.");
   }
 };
-
-void parse(OptionList& list, int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    std::string name = argv[i];
-    check(name.starts_with("--"), ErrorCode::kInvalidArgument, "[bench] expected --NAME VALUE, found '", name, "'");
-    name = name.substr(2);
-    if (name == "help") {
-      list.get(name).set_bool(true);
-      continue;
-    }
-    check(i + 1 < argc, ErrorCode::kInvalidArgument, "[bench] --", name, " has no value");
-    list.get(name).set_text(argv[++i]);
-  }
-}
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -244,7 +231,7 @@ int run(int argc, char** argv) {
   Options options;
   OptionList list;
   options.describe(list);
-  parse(list, argc, argv);
+  parse_options(list, argc, argv);
   if (options.help) {
     std::cout << list.markdown();
     return 0;
@@ -262,11 +249,4 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace attune::bench
 
-int main(int argc, char** argv) {
-  try {
-    return attune::bench::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "people_bench: %s\n", error.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return attune::bench::run_program("people_bench", attune::bench::run, argc, argv); }
