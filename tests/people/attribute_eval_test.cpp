@@ -117,6 +117,23 @@ TEST(AttributeEval, ArtificialWordsAreMemorisedByUserButNotByItem) {
   EXPECT_EQ(out.relevant, out.over_shuffled.low > 0 && out.over_artificial[0].low > 0);
 }
 
+TEST(AttributeEval, HeldOutUsersLeaveNoTrace) {
+  // Words dealt at random on items of each user's own, in as many dimensions as would let a fit learn every one of them by heart.
+  const auto space = random_space(200, 8, 200);
+  AttributeData attribute{"noise", {}};
+  Rng rng(3, "noise");
+  for (int u = 0; u < 20; ++u) {
+    UserTags user{UserIndex(u), {}, {}, {}};
+    for (int i = 10 * u; i < 10 * u + 10; ++i) (rng.below(2) == 1 ? user.tagged : user.others).push_back(ItemIndex(i));
+    attribute.users.push_back(std::move(user));
+  }
+  auto options = quick("user").hold_out;
+  options.cav.c = 100;
+  const auto learned = train_cav(space, attribute, options.cav);
+  EXPECT_GT(learned.record.accuracy, 0.99);
+  EXPECT_NEAR(held_out_accuracy(space, attribute, options).mean(), 0.5, 0.15);
+}
+
 TEST(AttributeEval, HeldOutUsersAreNotTrainedOn) {
   // Users of fold 0 rank against all others: trained without them they are all wrong.
   const auto space = random_space(200, 8);

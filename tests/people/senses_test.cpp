@@ -119,7 +119,9 @@ TEST(Senses, SplitsShareNoItemAndPermutationsKeepCounts) {
   auto attribute = planted(space, 20, 10, 1);
   attribute.users.push_back({UserIndex(50), {ItemIndex(1)}, {ItemIndex(2), ItemIndex(3)}, {}});
   UserTags judge{UserIndex(51), {}, {}, {}};
-  for (int k = 0; k < 12; ++k) judge.pairs.push_back({ItemIndex(k % 4), ItemIndex(4 + k % 3), 1});
+  for (int i = 0; i < 10; ++i) {
+    for (int j = 0; j < i; ++j) judge.pairs.push_back({ItemIndex(i), ItemIndex(j), 1});
+  }
   attribute.users.push_back(judge);
   const auto halves = split_items(attribute, quick(), 3);
   for (size_t u = 0; u < attribute.users.size(); ++u) {
@@ -132,12 +134,32 @@ TEST(Senses, SplitsShareNoItemAndPermutationsKeepCounts) {
     EXPECT_EQ(halves.first[u].empty(), halves.second[u].empty());
   }
   EXPECT_TRUE(halves.first[20].empty());
+  EXPECT_EQ(halves.first[21].size(), 10u);  // pairs inside five items
+  EXPECT_EQ(halves.second[21].size(), 10u);
   const std::vector<int32_t> group(attribute.users.size(), 0);
   const auto permuted = permuted_within(attribute, group, 5);
   check_attribute(permuted, 100);
   EXPECT_LE(permuted.num_tagged(), attribute.num_tagged());
   EXPECT_GE(permuted.num_tagged(), attribute.num_tagged() * 3 / 4);  // repeated items fall out
-  EXPECT_EQ(permuted.num_judged(), 12);
+  EXPECT_EQ(permuted.num_judged(), 45);
+  int moved_tagged = 0, moved_others = 0;
+  for (size_t u = 0; u < 20; ++u) {
+    moved_tagged += permuted.users[u].tagged != attribute.users[u].tagged ? 1 : 0;
+    const auto& own = attribute.users[u].others;  // what is left of a user's others after conflicts would be a part of them
+    const auto& now = permuted.users[u].others;
+    moved_others += std::includes(own.begin(), own.end(), now.begin(), now.end()) ? 0 : 1;
+  }
+  const auto again = permuted_within(attribute, group, 6);  // another seed, another deal of each list
+  int differ = 0;
+  for (size_t u = 0; u < 20; ++u) {
+    std::vector<ItemIndex> both;
+    std::set_intersection(permuted.users[u].others.begin(), permuted.users[u].others.end(), again.users[u].others.begin(),
+                          again.users[u].others.end(), std::back_inserter(both));
+    differ += 2 * both.size() < permuted.users[u].others.size() ? 1 : 0;
+  }
+  EXPECT_GE(differ, 15);
+  EXPECT_GE(moved_tagged, 15);
+  EXPECT_GE(moved_others, 15);
   std::vector<int32_t> own(attribute.users.size());
   std::iota(own.begin(), own.end(), 0);
   for (size_t u = 0; u < own.size(); ++u) {
