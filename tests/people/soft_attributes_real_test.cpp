@@ -9,6 +9,7 @@
 #include "data/soft_attributes.h"
 #include "people/als.h"
 #include "people/attribute_eval.h"
+#include "people/judged_attributes.h"
 
 namespace attune::people {
 namespace {
@@ -85,15 +86,7 @@ TEST(SoftAttributesReal, JudgementsOfOtherRatersAreForeseen) {
   const auto joined = data::join_soft_attributes(data::read_soft_attributes(file), films()->dataset);
   stats::GradedAgreement total;
   int attributes = 0;
-  for (const auto& soft : joined.attributes) {
-    AttributeData attribute{soft.name, {}};
-    for (const auto& rater : soft.raters) {
-      UserTags user{rater.rater, {}, {}, {}};
-      for (const auto& pair : rater.pairs) {
-        if (pair.strength > 0) user.pairs.push_back({pair.better, pair.worse, static_cast<float>(pair.strength)});
-      }
-      if (!user.pairs.empty()) attribute.users.push_back(std::move(user));
-    }
+  for (const auto& attribute : judged_attributes(joined)) {
     if (attribute.users.size() < 10 || ++attributes > 12) continue;
     total += held_out_accuracy(films()->space, attribute, quick()).agreement;
   }
