@@ -6,13 +6,14 @@ Called by scripts/bench.sh generation; docs/benchmarks.md says what the rows are
 
 import argparse
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "common"))
 import machine
 import pairs
+import processes
 import programs
 import report
 import rows
@@ -43,11 +44,6 @@ def parse_arguments(arguments):
     if not any(name.startswith(options.rows) for name in rows.ROW_NAMES):
         parser.error(f"no row begins with '{options.rows}', known are: {', '.join(rows.ROW_NAMES)}")
     return options
-
-
-def our_version():
-    done = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*"], capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
 
 
 def measure_pair(row, probe, own_pids):
@@ -85,7 +81,7 @@ def measure_row(row, options, probe):
     extra = {key: facts[key] for key in facts if key.startswith(("attune serve", "llama-server", "longest"))}
     return {"row": row.name, "ours": summary.pop("ours"), "peer": summary.pop("peer"), "unit": row.unit, "ratio": summary.pop("ratio"),
             "lower90": summary.pop("lower90"), "isa": facts.get("isa"), "threads": options.threads,
-            "peer_version": row.context.peer_version, **summary, "cpu": facts.get("cpu"), "ours_version": our_version(),
+            "peer_version": row.context.peer_version, **summary, "cpu": facts.get("cpu"), "ours_version": processes.version_of(ROOT),
             "bytes_per_step": facts.get("bytes_per_step"), "macs_per_step": facts.get("macs_per_step"),
             "huge_page_kib": facts.get("huge_page_kib"), **extra, "peer_flags": peer_flags(row.name)}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/generation"))
+sys.path.insert(0, str(ROOT / "bench/common"))
 sys.dont_write_bytecode = True
 import compare_greedy
 import machine
