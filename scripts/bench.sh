@@ -6,10 +6,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 usage() {
   cat <<'TEXT'
 Usage: scripts/bench.sh generation [--quick] --json [--rows PREFIX] [--pairs N] [--threads N] [--profile] [--output FILE]
-       scripts/bench.sh generation --markdown FILE     tables of docs/benchmarks.md from FILE, nothing is measured
-       scripts/bench.sh generation --help              all options
+       scripts/bench.sh generation --markdown FILE     tables of docs/benchmarks.md from FILE, nothing is measured (people too)
+       scripts/bench.sh people [--quick] --json [--rows PREFIX] [--pairs N] [--ratings N] [--threads N] [--output FILE]
+       scripts/bench.sh generation|people --help       all options
 
-  Builds what is missing first: build/release (with -DATTUNE_BENCH=ON) and llama.cpp below build/peers (long, needs the network once).
+  Builds what is missing first: build/release (with -DATTUNE_BENCH=ON) and, below build/peers, llama.cpp (long) or the Python package implicit
+  (both need the network once).
   --no-build   take both as they are
   ATTUNE_BUILD names another build folder.
 TEXT
@@ -19,8 +21,8 @@ TEXT
 name="$1"
 shift
 case "$name" in
-  generation) ;;
-  people|bandits|serve|training|best-of-n) note "bench.sh: $name is not available yet"; exit 2 ;;
+  generation|people) ;;
+  bandits|serve|training|best-of-n) note "bench.sh: $name is not available yet"; exit 2 ;;
   -h|--help) usage; exit 0 ;;
   *) usage >&2; note "bench.sh: unknown benchmark $name"; exit 2 ;;
 esac
@@ -28,7 +30,7 @@ esac
 build=1 options=()
 for argument in "$@"; do
   case "$argument" in
-    --no-build|--markdown|-h|--help) build=0 ;;
+    --no-build|--markdown|--columns|-h|--help) build=0 ;;
   esac
   [ "$argument" = --no-build ] || options+=("$argument")
 done
@@ -41,10 +43,17 @@ if [ "$build" -eq 1 ]; then
   trap 'rm -f "$log"' EXIT
   build_ours() {
     cmake -S "$root" -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release -DATTUNE_BENCH=ON &&
-      cmake --build "$folder" --parallel "$(nproc)" --target attune generation_bench
+      cmake --build "$folder" --parallel "$(nproc)" --target "${targets[@]}"
   }
-  step "Build attune and generation_bench" build_ours || exit 1
-  "$root/bench/generation/build_llama.sh" >&2 || fail "llama.cpp could not be built"
+  case "$name" in
+    generation) targets=(attune generation_bench) ;;
+    people) targets=(people_bench generation_bench) ;;
+  esac
+  step "Build ${targets[*]}" build_ours || exit 1
+  case "$name" in
+    generation) "$root/bench/generation/build_llama.sh" >&2 || fail "llama.cpp could not be built" ;;
+    people) "$root/bench/people/install_implicit.sh" >&2 || fail "the Python package implicit could not be installed" ;;
+  esac
   rm -f "$log"
 fi
-exec python3 "$root/bench/generation/run.py" --build "$folder" "${options[@]}"
+exec python3 "$root/bench/$name/run.py" --build "$folder" "${options[@]}"

@@ -1,0 +1,91 @@
+"""Tables of docs/benchmarks.md, section People, from a file of JSON lines."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "common"))
+from markdown import figure, read_records, replace_block, write_whole
+
+ROW_NAMES = ["wals cg", "wals cholesky", "cav", "update", "ml-100k", "cost"]
+
+
+def latest_of(records):
+    return {record["row"]: record for record in records if "row" in record and record["row"] != "cost"}
+
+
+def why_missing(record):
+    if record is None:
+        return "not run yet"
+    return record.get("skipped") or ("too noisy" if record.get("noisy") else "failed")
+
+
+def rows_table(records):
+    """The rows with a peer; the last record of a name counts."""
+    latest = latest_of(records)
+    lines = ["| Row | Ratings | Attune s/epoch | peer s/epoch | Ratio | Lower 90 % | Pairs (dropped) | Loss ours, peer | Peak MiB ours, peer | Peak over matrix and factors |",
+             "|---|---|---|---|---|---|---|---|---|---|"]
+    for name in ROW_NAMES[:3]:
+        r = latest.get(name)
+        if r is None or r.get("ratio") is None:
+            lines.append(f"| `{name}` | {why_missing(r)} | | | | | | | | |")
+            continue
+        loss = f"{r['ours_loss']:.9f}, {r['peer_loss']:.9f}" if "ours_loss" in r else ""
+        peak = f"{r['ours_peak_bytes'] / 2**20:.0f}, {r['peer_peak_bytes'] / 2**20:.0f}" if "ours_peak_bytes" in r else ""
+        memory = f"{r['memory_ratio']:.2f}" if "memory_ratio" in r else ""
+        lines.append(f"| `{name}` | {r.get('ratings', 0):,} | {figure(r['ours'])} | {figure(r['peer'])} | **{r['ratio']:.2f}** | {r['lower90']:.2f} | "
+                     f"{r['pairs']} ({r['dropped']}) | {loss} | {peak} | {memory} |")
+    return "\n".join(lines)
+
+
+def limits_table(records):
+    """The rows without a peer, against a fixed limit."""
+    latest = latest_of(records)
+    lines = ["| Row | Attune | Unit | Limit |", "|---|---|---|---|"]
+    for name in ROW_NAMES[3:5]:
+        r = latest.get(name)
+        if r is None or r.get("ours") is None:
+            lines.append(f"| `{name}` | {why_missing(r)} | | |")
+        else:
+            lines.append(f"| `{name}` | {figure(r['ours'])} | {r['unit']} | {r['limit']} |")
+    return "\n".join(lines)
+
+
+def cost_records(records):
+    """The last cost record of each size, by size."""
+    latest = {record["ratings"]: record for record in records if record.get("row") == "cost" and record.get("ours") is not None}
+    return [latest[size] for size in sorted(latest)]
+
+
+def cost_table(records):
+    lines = ["| Ratings | Users | Items | Attune CG | Attune Cholesky | implicit CG | Peak MiB ours, implicit |", "|---|---|---|---|---|---|---|"]
+    for r in cost_records(records):
+        lines.append(f"| {r['ratings']:,} | {r['users']:,} | {r['items']:,} | {figure(r['ours'])} | {figure(r['ours_cholesky'])} | {figure(r['peer'])} | "
+                     f"{r['ours_peak_bytes'] / 2**20:.0f}, {r['peer_peak_bytes'] / 2**20:.0f} |")
+    if len(lines) == 2:
+        lines.append("| not run yet | | | | | | |")
+    return "\n".join(lines)
+
+
+def columns(records):
+    """Ratings, seconds an epoch (ours with CG, ours with Cholesky, implicit with CG): what bench/people/cost.gp draws."""
+    lines = ["# ratings attune_cg attune_cholesky implicit_cg"]
+    lines += [f"{r['ratings']} {r['ours']:.6g} {r['ours_cholesky']:.6g} {r['peer']:.6g}" for r in cost_records(records)]
+    return "\n".join(lines) + "\n"
+
+
+def machine_line(records):
+    rows = [record for record in records if record.get("peer_version") and record.get("cpu")]
+    if not rows:
+        return "Not run yet."
+    r = rows[-1]
+    return f"{r['cpu']}, {r['isa']}, {r['threads']} threads; Attune {r['ours_version']}; {r['peer_version']}."
+
+
+def rewrite(page, records):
+    """Rewrites the tables of a page, whole or not at all."""
+    text = Path(page).read_text()
+    text = replace_block(text, "people machine", machine_line(records))
+    text = replace_block(text, "people rows", rows_table(records))
+    text = replace_block(text, "people limits", limits_table(records))
+    text = replace_block(text, "people cost", cost_table(records))
+    write_whole(Path(page), text)
