@@ -24,6 +24,7 @@ struct ChatVerbOptions {
 
   void describe(OptionList& list) {
     model.describe(list);
+    model.describe_lora(list);
     sampler.describe(list);
     list.add("system", system, "System text in front of the conversation.");
     list.add("predict", predict, "Tokens of one answer at most.").alias("-n").range(1, 1 << 20);

@@ -20,6 +20,7 @@ struct EmbedOptions {
   EmbedOptions() { model.engine.prefix_cache_mib = 0; }  // hidden states are computed anew
   void describe(OptionList& list) {
     model.describe(list);
+    model.describe_lora(list);
     input.describe(list);
     list.add("pooling", pooling, "Mean of the final hidden states over all tokens, or the last one.").choices({"mean", "last"});
     list.add("raw", raw, "Do not scale the vectors to length 1.");

@@ -29,6 +29,7 @@ struct GenerateOptions {
   GenerateOptions() { model.engine.prefix_cache_mib = 0; }  // no later prompt would use it
   void describe(OptionList& list) {
     model.describe(list);
+    model.describe_lora(list);
     input.describe(list);
     list.add("predict", predict, "Tokens to generate at most.").alias("-n").range(1, 1 << 20);
     list.add("seed", seed, "Seed of the random stream.").alias("-s");

@@ -15,6 +15,10 @@ void ModelOptions::describe(OptionList& list) {
   engine.describe(list);
 }
 
+void ModelOptions::describe_lora(OptionList& list) {
+  list.add("lora", lora, "Folder of a low-rank adapter as PEFT writes it, added to the model at run time.");
+}
+
 std::shared_ptr<const lm::Model> load_model(const ModelOptions& options) {
   if (options.model == default_model_path() && !std::filesystem::exists(options.model)) {
     fail(ErrorCode::kNotFound, "[model] ", options.model, " is absent; run scripts/bootstrap.sh to get it, or name a model with -m");
@@ -25,7 +29,11 @@ std::shared_ptr<const lm::Model> load_model(const ModelOptions& options) {
 std::unique_ptr<lm::Engine> load_engine(const ModelOptions& options) {
   auto model = load_model(options);
   check(model->tokenizer() != nullptr, ErrorCode::kFailedPrecondition, "[model] ", options.model, " has no tokenizer");
-  return std::make_unique<lm::Engine>(std::move(model), options.engine);
+  auto engine = std::make_unique<lm::Engine>(std::move(model), options.engine);
+  if (!options.lora.empty()) {
+    engine->set_current_weights(engine->publish(Path(options.lora), lm::Publish::kLoraF32, {.probe = false}).id);
+  }
+  return engine;
 }
 
 void TextInput::describe(OptionList& list) {

@@ -17,6 +17,7 @@ struct PerplexityOptions {
 
   void describe(OptionList& list) {
     model.describe(list);
+    model.describe_lora(list);
     input.describe(list);
     list.add("ctx_size", ctx_size, "Tokens of the text used; 0 takes the model's context length.").alias("-c").range(0, 1 << 24);
   }

@@ -124,6 +124,7 @@ Generation::Generation(TextEngine& engine, Gate& gate, Metrics& metrics, Generat
     GenerateCall call;
     call.prompt = std::move(options.prompts[static_cast<size_t>(p)]);
     const auto length = static_cast<int64_t>(call.prompt.size());
+    call.weights = options.weights;
     call.sampler = options.sampler;
     call.seed = options.seed;
     call.num_choices = options.num_choices;

@@ -21,6 +21,7 @@ namespace attune::serve {
 
 struct GenerationOptions {
   std::vector<std::vector<int32_t>> prompts;  ///< ids with BOS
+  lm::WeightsId weights = lm::kCurrentWeights;
   lm::SamplerOptions sampler;
   uint64_t seed = 0;
   int32_t num_choices = 1;                    ///< of each prompt

@@ -36,7 +36,25 @@ struct LmTextEngine::State {
   lm::Request request(const std::shared_ptr<GenerateCall>& call, int choice, lm::Sequence sequence);
 };
 
+namespace {
+
+AdapterInfo load_adapter(lm::Engine& engine, const std::string& text, const std::vector<AdapterInfo>& known) {
+  const size_t equals = std::min(text.find('='), text.size());
+  const std::string name = text.substr(0, equals);
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  });
+  check(plain && !name.empty() && name.size() <= 64 && equals + 1 < text.size(), ErrorCode::kInvalidArgument, "[serve] the adapter ", text,
+        " is not NAME=DIR with a name of at most 64 letters, digits, '.', '_' and '-'");
+  const bool twice = std::any_of(known.begin(), known.end(), [&](const AdapterInfo& other) { return other.name == name; });
+  check(!twice, ErrorCode::kInvalidArgument, "[serve] the adapter ", name, " is given twice");
+  return {name, engine.publish(Path(text.substr(equals + 1)), lm::Publish::kLoraF32, {.probe = false}).id};
+}
+
+}  // namespace
+
 void LmTextEngineOptions::describe(OptionList& list) {
+  list.add("lora", adapters, "NAME=DIR: serve the model with the adapter in DIR, as PEFT writes it, as the model NAME. May be given again.");
   list.add("ctx_size", ctx_size, "Positions of a conversation at most; 0 takes the model's own limit.").alias("-c").range(0, 1 << 24);
 }
 
@@ -46,6 +64,7 @@ LmTextEngine::LmTextEngine(std::shared_ptr<lm::Engine> engine, const LmTextEngin
   State& s = *state_;
   const lm::Model& model = s.engine->model();
   s.info.model = model.name();
+  for (const std::string& adapter : options.adapters) s.info.adapters.push_back(load_adapter(*s.engine, adapter, s.info.adapters));
   s.info.instruction_tuned = model.is_instruction_tuned() && text::has_chat_pieces(s.tokenizer);
   s.info.context_length = model.config().context_length;
   if (options.ctx_size > 0) s.info.context_length = std::min(s.info.context_length, options.ctx_size);
@@ -112,14 +131,18 @@ lm::Request LmTextEngine::State::request(const std::shared_ptr<GenerateCall>& ca
 std::vector<std::vector<float>> LmTextEngine::embed(const EmbedCall& call) {
   std::vector<lm::Prompt> prompts;
   for (const auto& ids : call.prompts) prompts.emplace_back(ids);
-  return state_->engine->embed(prompts, call.pooling, call.normalise, call.stop);
+  return state_->engine->embed(prompts, call.pooling, call.normalise, call.stop, call.weights);
 }
 
 void LmTextEngine::generate(GenerateCall given) {
   State& s = *state_;
   const auto call = std::make_shared<GenerateCall>(std::move(given));
-  lm::Sequence first = s.engine->start(
-      {.sampler = call->sampler, .seed = call->seed, .stream = 0, .vocab = nullptr, .want_model_logprob = call->want_logprob});
+  lm::SeqOptions sequence_options;
+  sequence_options.sampler = call->sampler;
+  sequence_options.seed = call->seed;
+  sequence_options.want_model_logprob = call->want_logprob;
+  sequence_options.weights = call->weights;
+  lm::Sequence first = s.engine->start(sequence_options);
   first.append(call->prompt);
   std::vector<lm::Sequence> sequences;
   if (call->num_choices > 1) {

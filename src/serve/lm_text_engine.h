@@ -11,6 +11,7 @@
 namespace attune::serve {
 
 struct LmTextEngineOptions {
+  std::vector<std::string> adapters;  ///< NAME=DIR: served as the model NAME
   int64_t ctx_size = 0;  ///< positions of a conversation at most; 0: the model's own limit
 
   void describe(OptionList& list);
@@ -18,7 +19,8 @@ struct LmTextEngineOptions {
 
 class LmTextEngine final : public TextEngine {
  public:
-  /// Starts the stepping thread. Throws kFailedPrecondition if the model has no tokenizer.
+  /// Publishes the adapters and starts the stepping thread. Throws kFailedPrecondition if the model has no tokenizer, kInvalidArgument for
+  /// names other than 1 to 64 of A-Z a-z 0-9 . _ - given once, and what Engine::publish throws.
   LmTextEngine(std::shared_ptr<lm::Engine> engine, const LmTextEngineOptions& options);
   ~LmTextEngine() override;
 

@@ -9,6 +9,7 @@
 
 #include "net/server.h"
 #include "serve/api.h"
+#include "serve/text_engine.h"
 
 namespace attune::serve {
 
@@ -64,8 +65,16 @@ struct RouteMatch {
 /// Finds the route of a path. A segment with a malformed escape matches nothing.
 RouteMatch match_route(std::string_view method, std::string_view path);
 
-/// Accepts the served name, no name, "default", "attune", and a leading part of the name ("gemma-3-270m"). Throws ApiError 404 otherwise.
-void check_model(const std::string& asked, const std::string& served);
+/// What a request's `model` means.
+struct ModelChoice {
+  std::string id;  ///< as /v1/models lists it
+  lm::WeightsId weights;
+};
+/// Accepts the served name, no name, "default", "attune", and a leading part of the name ("gemma-3-270m"); an adapter's name alone, or behind one
+/// of these and a colon ("gemma-3-270m:tone"). Throws ApiError 404 otherwise.
+ModelChoice choose_model(const std::string& asked, const EngineInfo& info);
+/// Ids of the model and of its adapters.
+std::vector<ModelChoice> served_models(const EngineInfo& info);
 
 /// Fills the gauges that come from the recommender, if there is one.
 void add_people_gauges(const App& app, Gauges& gauges);

@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t kMaxTokens = 1 << 20;
 
-OrderedJson model_json(const EngineInfo& info) {
-  return {{"id", info.model},
+OrderedJson model_json(const EngineInfo& info, const std::string& id) {
+  return {{"id", id},
           {"object", "model"},
           {"created", info.created},
           {"owned_by", "attune"},
@@ -56,18 +56,41 @@ void handle_metrics(Call& call) {
   call.send({200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, call.api.metrics().text(call.api.gauges())});
 }
 
+std::vector<ModelChoice> served_models(const EngineInfo& info) {
+  std::vector<ModelChoice> out{{info.model, lm::kCurrentWeights}};
+  for (const AdapterInfo& adapter : info.adapters) out.push_back({cat(info.model, ":", adapter.name), adapter.weights});
+  return out;
+}
+
+ModelChoice choose_model(const std::string& asked, const EngineInfo& info) {
+  const size_t colon = asked.rfind(':');
+  for (const AdapterInfo& adapter : info.adapters) {
+    const bool alone = asked == adapter.name;
+    const bool behind = colon != std::string::npos && asked.substr(colon + 1) == adapter.name;
+    if (!alone && !behind) continue;
+    if (behind) (void)choose_model(asked.substr(0, colon), {.model = info.model});
+    return {cat(info.model, ":", adapter.name), adapter.weights};
+  }
+  const bool known = asked.empty() || asked == "default" || asked == "attune" || info.model.starts_with(asked);
+  if (known) return {info.model, lm::kCurrentWeights};
+  std::string names;
+  for (const ModelChoice& served : served_models(info)) names += (names.empty() ? "" : ", ") + served.id;
+  throw ApiError(404, cat("model '", asked.substr(0, 64), "' is not served, known is: ", names), "model", "model_not_found");
+}
+
 void handle_models(Call& call) {
-  const OrderedJson body = {{"object", "list"}, {"data", OrderedJson::array({model_json(call.app->engine->info())})}};
-  call.send_json(200, dump_json(body));
+  const EngineInfo& info = call.app->engine->info();
+  OrderedJson data = OrderedJson::array();
+  for (const ModelChoice& served : served_models(info)) data.push_back(model_json(info, served.id));
+  call.send_json(200, dump_json({{"object", "list"}, {"data", std::move(data)}}));
 }
 
 void handle_model(Call& call) {
   const EngineInfo& info = call.app->engine->info();
-  if (call.params[0] != info.model) {
-    throw ApiError(404, cat("model '", call.params[0].substr(0, 64), "' is not served, known is: ", info.model), "model",
-                   "model_not_found");
+  for (const ModelChoice& served : served_models(info)) {
+    if (call.params[0] == served.id) return call.send_json(200, dump_json(model_json(info, served.id)));
   }
-  call.send_json(200, dump_json(model_json(info)));
+  throw ApiError(404, cat("model '", call.params[0].substr(0, 64), "' is not served, known is: ", info.model), "model", "model_not_found");
 }
 
 void handle_tokenize(Call& call) {

@@ -64,7 +64,7 @@ std::vector<std::vector<int32_t>> prompts_of(const TextEngine& engine, Inputs in
   return out;
 }
 
-OrderedJson answer_of(const EngineInfo& info, const std::vector<std::vector<float>>& vectors, bool as_base64, int64_t tokens) {
+OrderedJson answer_of(const std::string& model, const std::vector<std::vector<float>>& vectors, bool as_base64, int64_t tokens) {
   OrderedJson data = OrderedJson::array();
   for (size_t i = 0; i < vectors.size(); ++i) {
     OrderedJson embedding;
@@ -78,7 +78,7 @@ OrderedJson answer_of(const EngineInfo& info, const std::vector<std::vector<floa
   }
   return {{"object", "list"},
           {"data", std::move(data)},
-          {"model", info.model},
+          {"model", model},
           {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}};
 }
 
@@ -91,7 +91,7 @@ void handle_embeddings(Call& call) {
   OptionList list;
   fields.describe(list);
   read_fields(body, list);
-  check_model(fields.model, engine.info().model);
+  const ModelChoice model = choose_model(fields.model, engine.info());
   if (fields.dimensions > 0 && fields.dimensions != engine.info().hidden_size) {
     throw ApiError(400, cat("'dimensions' is ", fields.dimensions, ", this model's vectors have ", engine.info().hidden_size), "dimensions",
                    "invalid_value");
@@ -100,13 +100,14 @@ void handle_embeddings(Call& call) {
   work.prompts = prompts_of(engine, read_inputs(body, "input", kMaxInputs, call.api.options().limits.max_prompt_bytes));
   work.pooling = fields.pooling == "last" ? lm::Pooling::kLast : lm::Pooling::kMean;
   work.normalise = fields.normalize;
+  work.weights = model.weights;
   work.stop = call.request.stop;
   int64_t tokens = 0;
   for (const auto& ids : work.prompts) tokens += static_cast<int64_t>(ids.size());
   const Gate::Pass pass = call.api.gate().enter(static_cast<int>(work.prompts.size()), call.request.stop);
   const auto vectors = engine.embed(work);
   call.api.metrics().add_prompt_tokens(tokens);
-  call.send_json(200, dump_json(answer_of(engine.info(), vectors, fields.encoding_format == "base64", tokens)));
+  call.send_json(200, dump_json(answer_of(model.id, vectors, fields.encoding_format == "base64", tokens)));
 }
 
 }  // namespace attune::serve

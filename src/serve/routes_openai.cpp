@@ -8,12 +8,6 @@
 #include "serve/route.h"
 
 namespace attune::serve {
-
-void check_model(const std::string& asked, const std::string& served) {
-  const bool known = asked.empty() || asked == "default" || asked == "attune" || served.starts_with(asked);
-  if (!known) throw ApiError(404, cat("model '", asked.substr(0, 64), "' is not served, known is: ", served), "model", "model_not_found");
-}
-
 namespace {
 
 std::vector<int32_t> checked_ids(std::vector<int32_t> ids, const EngineInfo& info) {
@@ -69,13 +63,13 @@ GenerationOptions make_options(const TextEngine& engine, CompletionRequest& requ
   return out;
 }
 
-AnswerHead make_head(const CompletionRequest& request, const EngineInfo& info) {
+AnswerHead make_head(const CompletionRequest& request, const EngineInfo& info, const ModelChoice& model) {
   AnswerHead head;
   head.is_chat = request.is_chat;
   head.logprobs = request.logprobs;
   head.include_usage = request.include_usage;
   head.id = new_answer_id(request.is_chat);
-  head.model = info.model;
+  head.model = model.id;
   head.created = unix_seconds();
   head.transcript = !info.instruction_tuned;
   return head;
@@ -117,11 +111,12 @@ void answer_stream(Call& call, Generation& generation, const AnswerHead& head) {
 
 void complete(Call& call, CompletionRequest request) {
   TextEngine& engine = *call.app->engine;
-  check_model(request.fields.model, engine.info().model);
-  const AnswerHead head = make_head(request, engine.info());
+  const ModelChoice model = choose_model(request.fields.model, engine.info());
+  const AnswerHead head = make_head(request, engine.info(), model);
   const bool stream = request.fields.stream;
-  Generation generation(engine, call.api.gate(), call.api.metrics(), make_options(engine, request, call.api.options().limits),
-                        call.request.stop);
+  GenerationOptions options = make_options(engine, request, call.api.options().limits);
+  options.weights = model.weights;
+  Generation generation(engine, call.api.gate(), call.api.metrics(), std::move(options), call.request.stop);
   stream ? answer_stream(call, generation, head) : answer_whole(call, generation, head);
 }
 

@@ -20,9 +20,16 @@
 
 namespace attune::serve {
 
+/// An adapter that requests may name.
+struct AdapterInfo {
+  std::string name;
+  lm::WeightsId weights = lm::kBaseWeights;
+};
+
 /// Facts that /v1/models and the checks of requests need.
 struct EngineInfo {
   std::string model;             ///< name in the API
+  std::vector<AdapterInfo> adapters;
   bool instruction_tuned = false;
   int64_t context_length = 0;
   int64_t vocab_size = 0;
@@ -46,6 +53,7 @@ struct TokenOut {
 };
 
 struct GenerateCall {
+  lm::WeightsId weights = lm::kCurrentWeights;
   std::vector<int32_t> prompt;   ///< with BOS
   lm::SamplerOptions sampler;
   uint64_t seed = 0;
@@ -64,6 +72,7 @@ struct GenerateCall {
 };
 
 struct EmbedCall {
+  lm::WeightsId weights = lm::kCurrentWeights;
   std::vector<std::vector<int32_t>> prompts;
   lm::Pooling pooling = lm::Pooling::kMean;
   bool normalise = true;

@@ -181,6 +181,33 @@ TEST(Models, RequestsMayNameTheModelShortly) {
   }
 }
 
+TEST(Models, AdaptersAreModels) {
+  ServedApi served(fixed({"a"}));
+  served.engine->mutable_info().adapters = {{"tone", 5}, {"plot.v2", 6}};
+  served.ready();
+  const Json models = Json::parse(served.client().get("/v1/models").body)["data"];
+  ASSERT_EQ(models.size(), 3u);
+  EXPECT_EQ(models[0]["id"], "scripted-model-7b");
+  EXPECT_EQ(models[2]["id"], "scripted-model-7b:plot.v2");
+  EXPECT_EQ(Json::parse(served.client().get("/v1/models/scripted-model-7b:tone").body)["id"], "scripted-model-7b:tone");
+  EXPECT_EQ(served.client().get("/v1/models/tone").status, 404);
+  Json body = chat("Hi");
+  for (const char* name : {"tone", "scripted-model-7b:tone", "scripted:tone", "default:tone", ":tone"}) {
+    body["model"] = name;
+    EXPECT_EQ(served.post("/v1/chat/completions", body)["model"], "scripted-model-7b:tone") << name;
+    EXPECT_EQ(served.engine->calls.back().weights, 5u) << name;
+  }
+  body["model"] = "scripted-model-7b";
+  served.post("/v1/chat/completions", body);
+  EXPECT_EQ(served.engine->calls.back().weights, lm::kCurrentWeights);
+  for (const char* name : {"gpt-4:tone", "scripted-model-7b:other", "tone:tone", "ton", "scripted-model-7b:"}) {
+    body["model"] = name;
+    const Json error = served.post("/v1/chat/completions", body, 404)["error"];
+    EXPECT_EQ(error["code"], "model_not_found") << name;
+  }
+  EXPECT_EQ(served.post("/v1/embeddings", {{"input", "a"}, {"model", "tone"}})["model"], "scripted-model-7b:tone");
+}
+
 TEST(Tokens, ThereAndBack) {
   ServedApi served(fixed({"a"}));
   served.ready();
