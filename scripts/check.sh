@@ -9,8 +9,8 @@ Usage: scripts/check.sh [--full] [--base REF] [--fix]
 
   --base REF   what counts as changed: everything since REF, and the working tree (default: origin/main if there is one, else HEAD)
   --fix        let clang-format rewrite the changed lines
-  --full       all tests, sanitizers and fuzz targets as well (.ci/run), 10,000 random schedules of the engine, and its tests under
-               ThreadSanitizer
+  --full       all tests, sanitizers and fuzz targets as well (.ci/run), 10,000 random schedules of the engine, 32,000
+               positions of thin models, and the engine's tests under ThreadSanitizer
 TEXT
 }
 
@@ -74,6 +74,9 @@ if [ "$full" -eq 1 ]; then
   # Not through ctest, whose limits of time are for the usual run.
   heading "10,000 schedules of the engine"
   ATTUNE_SCHEDULES=10000 build/release/tests/lm/test_lm --gtest_filter='Schedules.*' || failures+=("schedules")
+
+  heading "Memory of 32,000 positions"
+  ATTUNE_LONG_CONTEXT=32000 build/release/tests/lm/test_lm --gtest_filter='*/LongContext.*' || failures+=("long contexts")
 
   heading "Tests of lm/ under ThreadSanitizer"
   cmake --preset tsan >/dev/null

@@ -109,6 +109,47 @@ TEST(Cli, RealModelSpeaksTheContract) {
   EXPECT_EQ(file["num_tensors"], 236);
 }
 
+/// A folder as PEFT writes it: rank 1, on the first layer's q_proj [128, 64] of data/tiny, all entries of A and B the same.
+void write_adapter(const Path& folder, float b) {
+  std::filesystem::create_directories(folder);
+  write_file_atomic(folder / "adapter_config.json",
+                    R"({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "bias": "none", "target_modules": ["q_proj"]})");
+  std::string header =
+      R"({"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight":{"dtype":"F32","shape":[1,64],"data_offsets":[0,256]},)"
+      R"("base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight":{"dtype":"F32","shape":[128,1],"data_offsets":[256,768]}})";
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  const uint64_t size = header.size();
+  std::string file(reinterpret_cast<const char*>(&size), 8);
+  file += header;
+  for (int i = 0; i < 64 + 128; ++i) {
+    const float value = i < 64 ? 1.0f - static_cast<float>(i % 3) : b;
+    file.append(reinterpret_cast<const char*>(&value), 4);
+  }
+  write_file_atomic(folder / "adapter_model.safetensors", file);
+}
+
+TEST(Cli, AdaptersChangeWhatTheModelSays) {
+  const Path folder = std::filesystem::temp_directory_path() / ("attune-cli-lora-" + std::to_string(::getpid()));
+  write_adapter(folder / "none", 0);
+  write_adapter(folder / "much", 3);
+  for (const std::string& verb : {std::string("generate -m " + tiny() + " -p 'hello world' -n 24 --greedy --ignore-eos"),
+                                  std::string("perplexity -m " + tiny() + " -p 'hello world, hello world' --json"),
+                                  std::string("embed -m " + tiny() + " -p hello")}) {
+    const auto base = run(verb);
+    ASSERT_EQ(base.code, 0) << base.err;
+    const auto none = run(verb + " --lora " + (folder / "none").string()), much = run(verb + " --lora " + (folder / "much").string());
+    EXPECT_EQ(none.out, base.out) << none.err;
+    EXPECT_EQ(much.code, 0) << much.err;
+    EXPECT_NE(much.out, base.out) << verb;
+    const auto absent = run(verb + " --lora /absent");
+    EXPECT_EQ(absent.code, 1);
+    EXPECT_NE(absent.err.find("adapter_config.json"), std::string::npos) << absent.err;
+    EXPECT_EQ(std::count(absent.err.begin(), absent.err.end(), '\n'), 1) << absent.err;
+  }
+  EXPECT_EQ(run("chat -m " + tiny() + " -n 2 --lora " + (folder / "much").string(), "hello\n/bye\n").code, 0);
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Cli, ConvertAndQuantizeMakeModelsThatGenerate) {
   const Path folder = std::filesystem::temp_directory_path() / ("attune-cli-models-" + std::to_string(::getpid()));
   std::filesystem::remove_all(folder);

@@ -6,6 +6,8 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "lm/config_internal.h"
+#include "tests/lm/model_files.h"
 
 namespace attune::lm {
 namespace {
@@ -37,6 +39,59 @@ TEST(Config, ScalesAndGlobalLayers) {
   EXPECT_EQ(released_config("270m").attention_scale, 1.0 / 16);
   const ModelConfig config = released_config("270m");
   for (int layer = 0; layer < 18; ++layer) EXPECT_EQ(config.is_global[static_cast<size_t>(layer)], layer == 5 || layer == 11 || layer == 17) << layer;
+}
+
+/// What another program's GGUF says: keys of `config` without those that only Attune writes, and an embedding of 32 rows.
+ModelConfig read_back(const ModelConfig& config, const Path& path) {
+  io::GgufWriter ours, theirs;
+  config_to_gguf(config, ours);
+  ours.write(path);
+  const auto file = io::GgufFile::open(path);
+  for (const auto& [key, value] : file->metadata()) {
+    if (!key.starts_with("attune.")) theirs.copy_metadata(*file, key);
+  }
+  const std::vector<float> rows(static_cast<size_t>(32 * config.hidden_size));
+  theirs.add_tensor("token_embd.weight", DType::kF32, {32, config.hidden_size}, testing::bytes_of(rows));
+  theirs.write(path);
+  return config_from_gguf(*io::GgufFile::open(path));
+}
+
+TEST(Config, ScoreScaleOfGgufFilesWithoutIt) {
+  const testing::Scratch scratch;
+  for (const std::string& size : released_config_names()) {
+    const ModelConfig want = released_config(size);
+    const ModelConfig got = read_back(want, scratch / "model.gguf");
+    EXPECT_EQ(got.attention_scale, want.attention_scale) << size;
+    EXPECT_EQ(got.is_global, want.is_global) << size;
+    EXPECT_EQ(got.rope_scaling_factor, want.rope_scaling_factor) << size;
+  }
+  EXPECT_EQ(read_back(released_config("27b"), scratch / "27b.gguf").attention_scale, 1 / std::sqrt(5376.0 / 32));
+  ModelConfig other = released_config("27b");  // it is the number of layers that tells
+  other.num_layers = 61;
+  other.is_global = every_nth_global(61, 6);
+  EXPECT_EQ(read_back(other, scratch / "61.gguf").attention_scale, 1 / std::sqrt(128.0));
+}
+
+// A model of 62 layers, hidden / heads = 16 and head_dim 8 computes with 1/sqrt(16), as if the file said so.
+TEST(Config, ModelsOfSixtyTwoLayersComputeWithTheirScale) {
+  const testing::Scratch scratch;
+  ModelConfig config = released_config("27b");
+  config.hidden_size = 64;
+  config.num_heads = 4;
+  config.num_kv_heads = 2;
+  config.head_dim = 8;
+  config.intermediate_size = 64;
+  config.vocab_size = 128;
+  config.embedding_scale = 8;
+  config.sliding_window = 16;
+  config.attention_scale = 1 / std::sqrt(16.0);
+  testing::write_random_model(config, scratch / "theirs.gguf", "attune.");
+  testing::write_random_model(config, scratch / "ours.gguf", "none");
+  config.attention_scale = 1 / std::sqrt(8.0);
+  testing::write_random_model(config, scratch / "other.gguf", "none");
+  const auto theirs = testing::logits_of(scratch / "theirs.gguf");
+  EXPECT_EQ(theirs, testing::logits_of(scratch / "ours.gguf"));
+  EXPECT_NE(theirs, testing::logits_of(scratch / "other.gguf"));
 }
 
 TEST(Config, HfConfigWithDefaultsOfTheReferenceClass) {

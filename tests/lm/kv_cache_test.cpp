@@ -69,17 +69,37 @@ TEST(KvPages, BytesOfTheReleasedShapes) {
   };
   for (const Case& c : {Case{"270m", 32768, 1.04}, Case{"1b", 32768, 1.05}, Case{"4b", 131072, 1.02}}) {
     const ModelConfig config = released_config(c.size);
-    for (const auto& [type, bytes] : {std::pair{kernels::KvType::kF16, int64_t{2}}, std::pair{kernels::KvType::kF32, int64_t{4}}}) {
+    // Bytes of 32 values: two or four each, or one each and a scale of two.
+    for (const auto& [type, bytes] : {std::pair{kernels::KvType::kF16, int64_t{64}}, std::pair{kernels::KvType::kF32, int64_t{128}},
+                                      std::pair{kernels::KvType::kQ8_0, int64_t{34}}}) {
       const KvPool pool(config, type, 64, kNoCap);
-      const int64_t row = 2 * int64_t{config.num_kv_heads} * config.head_dim * bytes;
+      const int64_t row = 2 * int64_t{config.num_kv_heads} * config.head_dim / 32 * bytes;
       EXPECT_EQ(pool.global_page_bytes(), row * kPagePositions * config.num_global_layers());
       EXPECT_EQ(pool.local_page_bytes(), row * kPagePositions * config.num_local_layers());
       const int64_t slots = (config.sliding_window + 64 - 1 + kPagePositions - 1) / kPagePositions + 1;
       EXPECT_EQ(pool.bytes_for(c.length),
                 row * (config.num_global_layers() * c.length + config.num_local_layers() * slots * kPagePositions));
-      const auto least = static_cast<double>(config.kv_bytes(c.length, bytes));
+      const double least = static_cast<double>(config.kv_bytes(c.length, 1)) * static_cast<double>(bytes) / 32;
       EXPECT_GE(static_cast<double>(pool.bytes_for(c.length)), least) << c.size;
       EXPECT_LE(static_cast<double>(pool.bytes_for(c.length)), c.most * least) << c.size;
+    }
+  }
+}
+
+// Pages of the real shapes, taken from the system but not written: 4B at 128K is 2.6 GiB of addresses.
+TEST(KvPages, RealShapesAtTheContextLimit) {
+  for (const char* size : {"270m", "1b", "4b"}) {
+    const ModelConfig config = released_config(size);
+    for (const kernels::KvType type : {kernels::KvType::kF16, kernels::KvType::kQ8_0}) {
+      const KvPool measure(config, type, 64, kNoCap);
+      const int64_t needed = measure.bytes_for(config.context_length) + 8 * measure.local_page_bytes();  // of chunks of 256
+      const auto pool = std::make_shared<KvPool>(config, type, 64, needed);
+      KvCache cache(pool);
+      grow(cache, config.context_length, 256);
+      EXPECT_EQ(cache.bytes(), pool->bytes_for(config.context_length)) << size;
+      EXPECT_EQ(pool->bytes_in_use(), cache.bytes()) << size;
+      EXPECT_EQ(held(cache, true), config.context_length / kPagePositions);
+      EXPECT_EQ(held(cache, false), pool->num_slots());
     }
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "core/error.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
+#include "lm/tensor_list.h"
 #include "tests/lm/fixtures.h"
 
 namespace attune::lm::testing {
@@ -78,6 +80,29 @@ inline void write_changed_gguf(const Path& to, const std::string& tensor, DType 
     } else if (!shape.empty()) {
       writer.add_tensor(t.name, dtype, shape, bytes);
     }
+  }
+  writer.write(to);
+}
+
+/// A GGUF without tokenizer of random F32 weights; names in `left_out` begin keys that it lacks.
+inline void write_random_model(const ModelConfig& config, const Path& to, const std::string& left_out = "attune.") {
+  io::GgufWriter keys;
+  config_to_gguf(config, keys);
+  keys.write(to);
+  io::GgufWriter writer;
+  {
+    const auto file = io::GgufFile::open(to);
+    for (const auto& [key, value] : file->metadata()) {
+      if (!key.starts_with(left_out)) writer.copy_metadata(*file, key);
+    }
+  }
+  std::vector<std::vector<float>> values;
+  Rng rng(1, "weights");
+  for (const TensorSpec& spec : model_tensors(config, false)) {
+    std::vector<float>& v = values.emplace_back(static_cast<size_t>(spec.shape[0] * (spec.shape.size() > 1 ? spec.shape[1] : 1)));
+    const double size = spec.role == TensorRole::kGain ? 0 : 1 / std::sqrt(static_cast<double>(spec.shape.back()));
+    for (float& x : v) x = size == 0 ? 1.0f : static_cast<float>(size * rng.normal());
+    writer.add_tensor(spec.gguf, DType::kF32, spec.shape, std::as_bytes(std::span<const float>(v)));
   }
   writer.write(to);
 }

@@ -129,6 +129,17 @@ inline MemorySource adapter_tensors(double relative, int64_t rank, uint64_t seed
   return out;
 }
 
+/// A folder as PEFT writes it, of an adapter of adapter_tensors.
+inline void write_peft_folder(const MemorySource& adapter, int64_t rank, double alpha, const Path& folder) {
+  write_tensors(adapter, folder / "adapter_model.safetensors");
+  const nlohmann::json config = {{"peft_type", "LORA"},
+                                 {"r", rank},
+                                 {"lora_alpha", alpha},
+                                 {"bias", "none"},
+                                 {"target_modules", {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}}};
+  write_file_atomic(folder / "adapter_config.json", config.dump());
+}
+
 /// data/tiny with the adapter's `scale` B A added to its matrices, summed in double.
 inline MemorySource merged_tensors(const MemorySource& adapter, double scale) {
   MemorySource out = tiny_tensors();

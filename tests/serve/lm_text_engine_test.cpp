@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "tests/expect_error.h"
+#include "tests/lm/publish_fixtures.h"
 #include "tests/serve/served_api.h"
 
 namespace attune::serve {
@@ -223,6 +225,60 @@ TEST(LmTextEngine, ContextLimits) {
   EXPECT_EQ(api.post(kCompletions, prompt(text), 400)["error"]["code"], "context_length_exceeded");
   EXPECT_EQ(api.post(kCompletions, prompt("a", 33), 400)["error"]["param"], "max_tokens");
   EXPECT_EQ(api.post(kCompletions, prompt("a", 32))["choices"][0]["finish_reason"], "length");
+}
+
+// Requests for the model and two adapters at once: each gets what an engine with that adapter alone gives.
+TEST(LmTextEngine, AdaptersAnswerBesideTheModel) {
+  const lm::testing::TempFolder folder("served");
+  LmTextEngineOptions options;
+  const std::vector<std::string> names{"first", "second"};
+  for (size_t i = 0; i < names.size(); ++i) {
+    std::filesystem::create_directory(folder.path / names[i]);
+    lm::testing::write_peft_folder(lm::testing::adapter_tensors(0.5, 4, 10 + i), 4, 4, folder.path / names[i]);
+    options.adapters.push_back(cat(names[i], "=", (folder.path / names[i]).string()));
+  }
+  RealApi api(tiny(), options);
+  const auto asked = [&](const std::string& model) {
+    Json body = prompt("once upon a time");
+    if (!model.empty()) body["model"] = model;
+    return body;
+  };
+  std::map<std::string, std::string> alone;
+  alone[""] = RealApi(tiny()).complete(asked(""));
+  for (size_t i = 0; i < names.size(); ++i) {
+    LmTextEngineOptions one;
+    one.adapters = {options.adapters[i]};
+    alone[names[i]] = RealApi(tiny(), one).complete(asked(names[i]));
+  }
+  EXPECT_NE(alone[""], alone["first"]);
+  EXPECT_NE(alone["first"], alone["second"]);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 12; ++t) {
+    const std::string model = t % 3 == 0 ? "" : names[static_cast<size_t>(t % 3 - 1)];
+    threads.emplace_back([&, model] { wrong += api.complete(asked(model)) == alone.at(model) ? 0 : 1; });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  const Json vector = api.post("/v1/embeddings", {{"input", "once"}})["data"];
+  EXPECT_NE(api.post("/v1/embeddings", {{"input", "once"}, {"model", "first"}})["data"], vector);
+}
+
+TEST(LmTextEngine, BadAdaptersAreNamed) {
+  const lm::testing::TempFolder folder("bad");
+  lm::testing::write_peft_folder(lm::testing::adapter_tensors(0.5, 4, 1), 4, 4, folder.path);
+  const std::string good = folder.path.string();
+  const auto refused = [](ErrorCode code, const std::string& part, std::vector<std::string> adapters) {
+    LmTextEngineOptions options;
+    options.adapters = std::move(adapters);
+    test::expect_error(code, part, [&] { RealApi(tiny(), options); });
+  };
+  for (const std::string& text : {std::string(), std::string("tone"), std::string("tone="), "=" + good, "a:b=" + good, "a b=" + good,
+                                  "..%2f=" + good, std::string(65, 'a') + "=" + good}) {
+    refused(ErrorCode::kInvalidArgument, "NAME=DIR", {text});
+  }
+  refused(ErrorCode::kInvalidArgument, "twice", {"tone=" + good, "tone=" + good});
+  refused(ErrorCode::kNotFound, "adapter_config.json", {"tone=/absent"});
 }
 
 TEST(LmTextEngine, StoppingWithWorkInProgressIsClean) {
