@@ -29,6 +29,26 @@ const chat = async (page) => {
   await page.keyboard.press("Enter");
 };
 
+/** Says "less" of the first word, twice, and opens an item's spectrum and the page of a word. */
+async function critique(page, snap, part) {
+  const less = page.locator(".word .step").first();
+  await less.waitFor();
+  await less.click();
+  await page.locator(".impact svg").first().waitFor();
+  await page.waitForTimeout(1200);
+  await snap(`${part}-less`);
+  await less.click();
+  await page.locator(".trajectory").first().waitFor();
+  await page.locator(".adjust").first().click();
+  await page.waitForTimeout(1200);
+  await snap(`${part + 1}-spectrum`);
+  await page.getByRole("button", { name: "All words" }).click();
+  await snap(`${part + 2}-words`);
+  await page.locator(".all-word", { hasText: "senses" }).or(page.locator(".all-word")).first().locator(".word-button").click();
+  await page.locator(".histogram").first().waitFor();
+  await snap(`${part + 3}-word`);
+}
+
 async function wide(page, snap) {
   await page.getByRole("option").first().waitFor();
   await snap("1-welcome");
@@ -44,6 +64,9 @@ async function wide(page, snap) {
   await page.locator(".hit").first().waitFor();
   await page.getByRole("button", { name: "Settings" }).click();
   await snap("4-search");
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Find something to rate").fill("");
+  await critique(page, snap, 5);
 }
 
 async function narrow(page, snap) {
@@ -61,6 +84,9 @@ async function narrow(page, snap) {
   await snap("4-profile");
   await page.getByRole("button", { name: "Erase my data" }).click();
   await snap("5-erase");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "For you", exact: true }).click();
+  await critique(page, snap, 6);
 }
 
 await shoot("desktop", { width: 1440, height: 900 }, wide);

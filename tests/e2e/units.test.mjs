@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 import { kRoot, needFile } from "./harness.mjs";
 
 const kWeb = join(kRoot, "web");
-const kMaxDistBytes = 150_000;
+const kMaxDistBytes = 180_000;
 needFile("vite/package.json");
 const esbuild = createRequire(needFile("vite/package.json"))("esbuild");
 
@@ -32,6 +32,8 @@ const { compareRanks, describeMoves } = await load("lib/moves.ts");
 const { scoreFractions, parseTime, bareTitle, counted, formatScore } = await load("lib/format.ts");
 const { parseBlocks } = await load("ui/markdown.tsx");
 const api = await load("lib/api.ts");
+const attributes = await load("lib/attributes.ts");
+const chart = await load("lib/chart.ts");
 
 /** A body that delivers the bytes in pieces of the given size. */
 function bodyOf(bytes, size) {
@@ -294,6 +296,108 @@ test("ids with special characters stay one path segment", async () => {
     () => api.eraseUser("a/b?c#d"),
   );
   assert.equal(asked, "/v1/users/a%2Fb%3Fc%23d");
+});
+
+test("bars around the middle: both ways, cut at the edge, nothing for what is no number", () => {
+  assert.deepEqual(chart.spanOf(0, 1.5, 3), { x: 0, width: 50 });
+  assert.deepEqual(chart.spanOf(0, -1.5, 3), { x: -50, width: 50 });
+  assert.deepEqual(chart.spanOf(-3, 9, 3), { x: -100, width: 200 });
+  assert.deepEqual(chart.spanOf(0, Number.NaN, 3), { x: 0, width: 0 });
+  assert.deepEqual(chart.spanOf(0, 1, 0), { x: 0, width: 0 });
+  assert.deepEqual([0.844, -1.2, 0, -0.004, Number.NaN].map(chart.formatDegree), ["+0.84", "\u22121.20", "0.00", "0.00", "–"]);
+  assert.equal(chart.formatShare(0.678) + chart.formatShare(Number.NaN), "68 %");
+  assert.equal(chart.senseLabel("dark#2") + chart.senseLabel("c#") + chart.senseLabel("#1"), "dark, sense 2c##1");
+});
+
+test("a list's mean spectrum counts one sense of a word, and an item without the word as 0", () => {
+  const bar = (name, degree) => ({ name, sense: name, degree, percentile: 0.5 });
+  const means = chart.meanSpectrum([[bar("dark", -2), bar("dark", 1), bar("odd", 0.5)], [bar("odd", 0.5)]]);
+  assert.deepEqual(means, [
+    { name: "dark", degree: -1 },
+    { name: "odd", degree: 0.5 },
+  ]);
+  assert.deepEqual(chart.meanSpectrum([]), []);
+});
+
+test("words are found by a part of them, beginnings first, then the most used", () => {
+  const word = (name, users) => ({ name, users });
+  const all = [word("gory", 2), word("Gothic", 9), word("allegory", 50), word("dark", 99)];
+  const names = (query) => chart.findAttributes(all, query).map(({ name }) => name);
+  assert.deepEqual(names(" GO"), ["Gothic", "gory", "allegory"]);
+  assert.deepEqual(names(""), ["dark", "allegory", "Gothic", "gory"]);
+  assert.deepEqual(names("zz"), []);
+});
+
+test("histogram bars follow their edges; a trajectory's axis holds 0 and every step", () => {
+  const bars = chart.histogramBars({ edges: [-1, 0, 3], counts: [4, 1] }, 100, 40);
+  assert.deepEqual(bars, [
+    { x: 0, y: 0, width: 25, height: 40 },
+    { x: 25, y: 30, width: 75, height: 10 },
+  ]);
+  assert.ok(chart.histogramBars({ edges: [0, 1], counts: [0] }, 10, 10).every(({ height }) => height === 0));
+  const steps = [1, -1, 0.5].map((meanDegree, n) => ({ meanDegree, direction: [null, "less", "more"][n] }));
+  const { points, zero } = chart.trajectoryPoints(steps, 100, 40);
+  assert.deepEqual(
+    points.map(({ x, y }) => [x, y]),
+    [
+      [0, 0],
+      [50, 40],
+      [100, 10],
+    ],
+  );
+  assert.equal(zero, 20);
+  assert.equal(
+    chart.describeTrajectory("gory", steps),
+    "Mean of gory in the list: at the start +1.00, after less \u22121.00, after more +0.50.",
+  );
+});
+
+test("answers about attributes of unexpected shape are emptied, never crash", async () => {
+  const ask = (body, use) => withFetch(async () => new Response(JSON.stringify(body), { status: 200 }), use);
+  for (const body of [{}, [], null, { data: 7, attributes: "x", critiques: {}, senses: [null], before: 3, after: [], trajectory: null }]) {
+    assert.deepEqual(await ask(body, () => attributes.fetchAttributes()), []);
+    assert.deepEqual(await ask(body, () => attributes.fetchSpectrum("1")), []);
+    assert.deepEqual(await ask(body, () => attributes.fetchUserAttributes("1")), { tastes: [], critiques: [] });
+    assert.equal((await ask(body, () => attributes.fetchAttribute("dark"))).kind, "unknown");
+    const said = await ask(body, () => attributes.sendCritique({ user: "1", attribute: "dark", direction: "less", item: null, limit: 5 }));
+    assert.deepEqual([said.attribute, said.direction, said.after.items, said.trajectory], ["dark", "less", [], []]);
+  }
+  const histograms = [
+    { edges: [0, 1], counts: [1, 2] },
+    { edges: [1, 0], counts: [1] },
+    { edges: [0, "x"], counts: [1] },
+    { edges: [0, 1], counts: [-1] },
+    { edges: [0], counts: [] },
+  ];
+  for (const histogram of histograms) {
+    const { senses } = await ask({ name: "a", senses: [{ name: "a", histogram }] }, () => attributes.fetchAttribute("a"));
+    assert.equal(senses[0].histogram, null, JSON.stringify(histogram));
+  }
+  const beside = { name: "a", senses: [{ name: "a" }], histogram: { edges: [0, 1], counts: [3] } };
+  const { senses } = await ask(beside, () => attributes.fetchAttribute("a"));
+  assert.deepEqual(senses[0].histogram, { edges: [0, 1], counts: [3] });
+});
+
+test("a critique is sent once, with the item only if it was about one; names stay one path segment", async () => {
+  const sent = [];
+  const lost = async (path, { method, body }) => {
+    sent.push([method, path, body && JSON.parse(body)]);
+    throw new TypeError("reset");
+  };
+  const request = { user: "u", attribute: "a/b", direction: "more", limit: 10 };
+  await assert.rejects(
+    withFetch(lost, () => attributes.sendCritique({ ...request, item: null })),
+    { status: 0 },
+  );
+  await assert.rejects(withFetch(lost, () => attributes.sendCritique({ ...request, item: "7" })));
+  await assert.rejects(withFetch(lost, () => attributes.fetchAttribute("a/b#1")));
+  await assert.rejects(withFetch(lost, () => attributes.undoCritique("u/1", "e?2")));
+  assert.deepEqual(sent, [
+    ["POST", "/v1/critique", request],
+    ["POST", "/v1/critique", { ...request, item: "7" }],
+    ["GET", "/v1/attributes/a%2Fb%231", null],
+    ["DELETE", "/v1/users/u%2F1/critiques/e%3F2", null],
+  ]);
 });
 
 test("web/dist is what the sources build, small, and free of outside addresses and inline code", async () => {

@@ -99,7 +99,7 @@ export function makeUsers(count) {
       const base = item.genres.some((genre) => liked.has(genre)) ? 4 : 2;
       ratings.set(item.item, { value: Math.min(5, base + Math.floor(random() * 2)), time: 880000000 + id * 1000 + n * 60 });
     }
-    users.set(String(id), { ratings, dismissed: new Set() });
+    users.set(String(id), { ratings, dismissed: new Set(), critiques: [] });
   }
   return users;
 }
@@ -119,14 +119,15 @@ export function taste(user) {
   return new Map([...sum].map(([genre, { total, n }]) => [genre, total / n]));
 }
 
-export function rank(user, k, excludeSeen) {
+/// `extra` is added to the score of each item of the catalogue: what critiques change.
+export function rank(user, k, excludeSeen, extra = []) {
   const weights = taste(user);
   const scored = items
-    .filter((item) => !user.dismissed.has(item.item) && !(excludeSeen && user.ratings.has(item.item)))
-    .map((item) => {
+    .map((item, at) => {
       const fit = item.genres.reduce((total, genre) => total + weights.get(genre), 0) / item.genres.length;
-      return { ...item, score: Math.round((3.4 + fit + item.quality) * 1000) / 1000 };
-    });
+      return { ...item, score: Math.round((3.4 + fit + item.quality + (extra[at] ?? 0)) * 1000) / 1000 };
+    })
+    .filter((item) => !user.dismissed.has(item.item) && !(excludeSeen && user.ratings.has(item.item)));
   scored.sort((a, b) => b.score - a.score || Number(a.item) - Number(b.item));
   return scored.slice(0, k).map(({ quality: unused, ...item }) => item);
 }

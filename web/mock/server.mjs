@@ -5,7 +5,10 @@ import { createServer } from "node:http";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createCritiques } from "./critiques.mjs";
 import { items, makeUsers, profile, rank, reason } from "./data.mjs";
+import { critiqueScores } from "./attributes.mjs";
+import { Refusal } from "./refusal.mjs";
 
 const kDist = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");
 const kTypes = {
@@ -33,16 +36,16 @@ const kAnswer =
   "- it is **patient** with its people\n- the jokes are dry\n- it ends a scene earlier than you expect\n\n" +
   "Shall I find a few more in that mood?";
 
-class Refusal extends Error {
-  constructor(status, message, code = null, param = null) {
-    super(message);
-    Object.assign(this, { status, code, param });
-  }
-}
-
-export function createMock({ pace = 18, users = makeUsers(943), instructionTuned = false, apiKey = null, chatOnly = false } = {}) {
+export function createMock({
+  pace = 18,
+  users = makeUsers(943),
+  instructionTuned = false,
+  apiKey = null,
+  chatOnly = false,
+  attributes = true,
+} = {}) {
   const failures = [];
-  const state = { chatsStarted: 0, chatsAborted: 0, chatsFinished: 0, feedback: 0, recommendsAborted: 0, seeds: [] };
+  const state = { chatsStarted: 0, chatsAborted: 0, chatsFinished: 0, feedback: 0, recommendsAborted: 0, critiques: 0, seeds: [] };
   const events = new Set();
   const model = { ...kModel, attune: { ...kModel.attune, instruction_tuned: instructionTuned } };
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -58,6 +61,8 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
     (() => {
       throw new Refusal(404, `[user] expected a known user, found "${id}"`, "user_not_found", "user");
     })();
+
+  const critiques = createCritiques({ findUser, learned: attributes, state });
 
   async function readJson(request) {
     if (!/^application\/json\b/.test(request.headers["content-type"] ?? "")) {
@@ -75,7 +80,7 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
   async function recommend(request, response) {
     const { user: id, k = 10, because = false, stream = false, exclude_seen: excludeSeen = true } = await readJson(request);
     const user = findUser(String(id));
-    const list = rank(user, k, excludeSeen).map((item) => ({ ...item, because: null, because_source: null }));
+    const list = rank(user, k, excludeSeen, critiqueScores(user)).map((item) => ({ ...item, because: null, because_source: null }));
     const share = { model: 0, template: 0 };
     const explain = (item, index) => {
       const made = reason(user, item, index);
@@ -127,7 +132,7 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
     if (!duplicate) {
       if (eventId) events.add(eventId);
       state.feedback += 1;
-      if (!users.has(id)) users.set(id, { ratings: new Map(), dismissed: new Set() });
+      if (!users.has(id)) users.set(id, { ratings: new Map(), dismissed: new Set(), critiques: [] });
       const user = users.get(id);
       if (kind === "dismiss") user.dismissed.add(String(item));
       else user.ratings.set(String(item), { value, time: Math.floor(Date.now() / 1000) });
@@ -218,7 +223,7 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
     if (key === "GET /mock/state") return json(response, 200, state);
     if (key === "GET /health") return json(response, 200, { status: "ok" });
     if (key === "GET /v1/models") return json(response, 200, { object: "list", data: [model] });
-    if (chatOnly && /^\/v1\/(recommend|feedback|users|items)/.test(path)) {
+    if (chatOnly && /^\/v1\/(recommend|feedback|users|items|attributes|critique)/.test(path)) {
       throw new Refusal(404, "this server has no recommender; start it with --recommender FOLDER", "no_recommender");
     }
     if (key === "POST /v1/recommend") return recommend(request, response);
@@ -231,6 +236,8 @@ export function createMock({ pace = 18, users = makeUsers(943), instructionTuned
       const found = items.filter((item) => item.title.toLowerCase().includes(query)).slice(0, limit);
       return json(response, 200, { items: found.map(({ quality, ...item }) => item) });
     }
+    const answer = await critiques(request.method, path, () => readJson(request));
+    if (answer !== null) return json(response, 200, answer);
     const user = /^\/v1\/users\/(.+)$/.exec(path)?.[1];
     if (user && request.method === "GET") return json(response, 200, profile(user, findUser(user)));
     if (user && request.method === "DELETE") {

@@ -1,5 +1,6 @@
 // The page: header, then the three panels, or the question who it is for.
 import { panel, recommends, user } from "./state/session";
+import { AttributeDialog, WordsDialog } from "./ui/attribute_dialog";
 import { ChatPanel } from "./ui/chat";
 import { Banner, Header } from "./ui/header";
 import { ListPanel } from "./ui/list";
@@ -48,6 +49,8 @@ export function App() {
       <Banner />
       <Main />
       <PickerDialog />
+      <WordsDialog />
+      <AttributeDialog />
       <KeyDialog />
       <Toasts />
     </>

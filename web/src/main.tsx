@@ -1,6 +1,8 @@
 import { render } from "preact";
 import { App } from "./app";
+import { followAttributes } from "./state/attributes";
 import { followChatUser } from "./state/chat";
+import { followCritiqueUser } from "./state/critique";
 import { followProfile } from "./state/profile";
 import { followUser } from "./state/recommend";
 import { connect } from "./state/session";
@@ -10,10 +12,13 @@ import "./style/layout.css";
 import "./style/list.css";
 import "./style/chat.css";
 import "./style/side.css";
+import "./style/attributes.css";
 
 const root = document.getElementById("page");
 if (root !== null) render(<App />, root);
 followUser();
 followChatUser();
 followProfile();
+followCritiqueUser();
+followAttributes();
 void connect();

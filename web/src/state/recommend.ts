@@ -6,6 +6,7 @@ import { newEventId } from "../lib/ids";
 import { compareRanks, describeMoves, type Move } from "../lib/moves";
 import { recall, remember } from "../lib/storage";
 import type { BecauseShare, Item, RankedItem, ReasonSource, RecommendEvent } from "../lib/types";
+import { impact } from "./impact";
 import { loadProfile } from "./profile";
 import { recommends, server, user } from "./session";
 import { reportError, showToast } from "./toasts";
@@ -34,11 +35,21 @@ export const changeNote = signal("");
 export const saving = signal<string | null>(null);
 export const withReasons = signal(recall("reasons") !== "off");
 
-const kListLength = 10;
+export const kListLength = 10;
 let running: AbortController | null = null;
 
-/** Ranks again. `cause` says what was done, for the note above the list; without it the list counts as a first one (no markers). */
-export async function refresh(cause?: string): Promise<void> {
+const idsOf = (items: readonly RankedItem[]): string[] => items.map((item) => item.item);
+
+/** What was done, for the note above the list, and the order of items before it, from which moves are counted. */
+interface Change {
+  cause: string;
+  before: readonly string[];
+}
+
+/** Ranks again. `cause` says what was done; without it the list counts as a first one (no markers). */
+export const refresh = (cause?: string): Promise<void> => rankAgain(cause === undefined ? null : { cause, before: idsOf(shown.value) });
+
+async function rankAgain(change: Change | null): Promise<void> {
   running?.abort();
   const id = user.value;
   if (id === null || server.value !== "ready" || !recommends.value) return;
@@ -46,7 +57,7 @@ export async function refresh(cause?: string): Promise<void> {
   listState.value = "ranking";
   share.value = null;
   try {
-    for await (const event of streamRecommend(id, kListLength, withReasons.value, controller.signal)) apply(event, cause);
+    for await (const event of streamRecommend(id, kListLength, withReasons.value, controller.signal)) apply(event, change);
     if (running === controller) finish();
   } catch (error) {
     if (isAbort(error) || running !== controller) return;
@@ -61,9 +72,9 @@ export async function refresh(cause?: string): Promise<void> {
   }
 }
 
-function apply(event: RecommendEvent, cause: string | undefined): void {
+function apply(event: RecommendEvent, change: Change | null): void {
   if (event.type === "items") {
-    showItems(event.items, cause);
+    showItems(event.items, change);
     listState.value = "writing";
   } else if (event.type === "done") {
     share.value = event.share;
@@ -80,18 +91,22 @@ function apply(event: RecommendEvent, cause: string | undefined): void {
   }
 }
 
-function showItems(items: RankedItem[], cause: string | undefined): void {
-  const before = shown.value;
-  const moves =
-    cause === undefined
-      ? new Map<string, Move>()
-      : compareRanks(
-          before.map((item) => item.item),
-          items.map((item) => item.item),
-        );
-  const old = new Map(before.map((item) => [item.item, item.reason.value]));
+function showItems(items: RankedItem[], change: Change | null): void {
+  const moves = change === null ? new Map<string, Move>() : compareRanks(change.before, idsOf(items));
+  const old = new Map(shown.value.map((item) => [item.item, item.reason.value]));
   shown.value = items.map((item) => ({ ...item, move: moves.get(item.item) ?? 0, reason: signal(firstReason(item, old.get(item.item))) }));
-  changeNote.value = cause === undefined ? "" : `${cause} ${before.length > 0 ? `List: ${describeMoves(moves)}.` : ""}`.trim();
+  changeNote.value = change === null ? "" : `${change.cause} ${change.before.length > 0 ? `List: ${describeMoves(moves)}.` : ""}`.trim();
+}
+
+/** Shows a list that the server sent with something else than a ranking, then has its reasons written; moves stay those of this change. */
+export function showList(items: RankedItem[], cause: string): void {
+  running?.abort();
+  running = null;
+  const change = { cause, before: idsOf(shown.value) };
+  share.value = null;
+  showItems(items, change);
+  if (withReasons.value) void rankAgain(change);
+  else finish();
 }
 
 function firstReason(item: RankedItem, old: Reason | undefined): Reason {
@@ -126,6 +141,7 @@ async function give(item: Item, feedback: Feedback, cause: string): Promise<bool
     saving.value = null;
   }
   if (user.value === id) {
+    impact.value = null;
     void refresh(cause);
     void loadProfile();
   }

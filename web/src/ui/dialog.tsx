@@ -5,12 +5,14 @@ import { CloseIcon } from "./icons";
 
 interface DialogProps {
   title: string;
+  /** Room for things side by side. */
+  wide?: boolean;
   onClose: () => void;
   children: ComponentChildren;
 }
 
 /** Open as long as it is rendered. */
-export function Dialog({ title, onClose, children }: DialogProps) {
+export function Dialog({ title, wide, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
@@ -20,7 +22,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   }, []);
   return (
     <dialog
-      class="dialog"
+      class={wide ? "dialog wide" : "dialog"}
       ref={dialog}
       aria-labelledby={titleId}
       onCancel={(event) => {

@@ -98,6 +98,23 @@ export const BinIcon = () => (
   </Icon>
 );
 
+export const PlusIcon = () => (
+  <Icon>
+    <path d="M12 6v12M6 12h12" />
+  </Icon>
+);
+export const MinusIcon = () => (
+  <Icon>
+    <path d="M6 12h12" />
+  </Icon>
+);
+export const UndoIcon = () => (
+  <Icon>
+    <path d="M8.5 5L4.5 9l4 4" />
+    <path d="M4.5 9H14a5.5 5.5 0 0 1 0 11H9" />
+  </Icon>
+);
+
 /** The mark: five strings, one in tune. */
 export const Mark = () => (
   <svg class="mark" viewBox="0 0 32 32" width="30" height="30" aria-hidden="true">

@@ -1,6 +1,7 @@
 // The ranked list. It is redrawn only when the order changes (words of a reason redraw one paragraph), and then items glide to their new
 // places: positions are read before the change and played back by the Web Animations API, unless less motion is asked for.
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { formatDegree, kDegreeLimit, senseLabel } from "../lib/chart";
 import { counted, formatScore, scoreFractions } from "../lib/format";
 import {
   changeNote,
@@ -15,9 +16,15 @@ import {
   withReasons,
   type ShownItem,
 } from "../state/recommend";
+import { attributesState } from "../state/attributes";
+import { impact } from "../state/impact";
 import { profile } from "../state/profile";
+import { DegreeBar } from "./charts";
+import { TuneIcon } from "./icons";
 import { RateSearch, StartRating } from "./rate_search";
+import { Spectrum } from "./spectrum";
 import { Stars } from "./stars";
+import { ImpactPanel, Steer } from "./steer";
 
 function Because({ item }: { item: ShownItem }) {
   const { text, source, state } = item.reason.value;
@@ -73,9 +80,24 @@ function Score({ score, fraction }: { score: number; fraction: number }) {
   );
 }
 
+/** How far the item has what was last asked for. */
+function Degree({ item }: { item: ShownItem }) {
+  const degree = impact.value?.degrees.get(item.item);
+  if (degree === undefined || !Number.isFinite(degree)) return null;
+  return (
+    <div class="card-degree">
+      <span>{senseLabel(impact.value?.sense ?? "")}</span>
+      <DegreeBar value={degree} limit={kDegreeLimit} />
+      <span class="figure">{formatDegree(degree)}</span>
+    </div>
+  );
+}
+
 function Card({ item, rank, fraction }: { item: ShownItem; rank: number; fraction: number }) {
   const busy = saving.value !== null;
   const titleId = `title-${item.item}`;
+  const spectrumId = `spectrum-${item.item}`;
+  const [open, setOpen] = useState(false);
   return (
     <li class={saving.value === item.item ? "card saving" : "card"} data-item={item.item}>
       <span class="rank" aria-hidden="true">
@@ -97,9 +119,22 @@ function Card({ item, rank, fraction }: { item: ShownItem; rank: number; fractio
           </ul>
           <Score score={item.score} fraction={fraction} />
         </div>
+        <Degree item={item} />
         <Because item={item} />
         <div class="card-actions">
           <Stars title={item.title} value={0} disabled={busy} onRate={(value) => void rate(item, value)} />
+          {attributesState.value === "known" && (
+            <button
+              type="button"
+              class="quiet-button with-icon adjust"
+              aria-expanded={open}
+              aria-controls={open ? spectrumId : undefined}
+              aria-label={`More or less like ${item.title}`}
+              onClick={() => setOpen(!open)}
+            >
+              <TuneIcon /> More or less
+            </button>
+          )}
           <button
             type="button"
             class="quiet-button"
@@ -110,6 +145,7 @@ function Card({ item, rank, fraction }: { item: ShownItem; rank: number; fractio
             Not for me
           </button>
         </div>
+        {open && <Spectrum item={item} id={spectrumId} />}
       </article>
     </li>
   );
@@ -241,6 +277,8 @@ export function ListPanel() {
         </label>
       </div>
       <RateSearch />
+      <Steer />
+      <ImpactPanel />
       <div class="list-status">
         <p class="change" role="status">
           {changeNote.value}

@@ -6,6 +6,7 @@ import { eraseMyData, profile } from "../state/profile";
 import { isGuest, pickerOpen, user } from "../state/session";
 import { Dialog } from "./dialog";
 import { BinIcon, StarIcon } from "./icons";
+import { TasteSection } from "./taste";
 
 function Taste({ title, words, kind }: { title: string; words: string[]; kind: string }) {
   if (words.length === 0) return null;
@@ -83,6 +84,7 @@ export function ProfilePanel() {
           <Taste title="Favourites" words={known.favourites} kind="favourites" />
         </>
       )}
+      <TasteSection />
       {known !== null && known.ratings.length > 0 && (
         <>
           <h3 id="past-title">{known.ratings.some((rating) => rating.timeMs !== null) ? "Recent ratings" : "Ratings"}</h3>

@@ -1,0 +1,127 @@
+// The words that can be said about the list: which there are, what the shown items have of them, and what the user likes.
+import { computed, effect, signal, untracked } from "@preact/signals";
+import { ApiError, isAbort } from "../lib/api";
+import {
+  fetchAttributes,
+  fetchSpectrum,
+  fetchUserAttributes,
+  type Attribute,
+  type SpectrumBar,
+  type UserAttributes,
+} from "../lib/attributes";
+import { meanSpectrum } from "../lib/chart";
+import { shown } from "./recommend";
+import { recommends, server, user } from "./session";
+import { reportError } from "./toasts";
+
+/** unknown: not asked yet, or a server without these routes; absent: the recommender has none, and `absentHint` says what to do. */
+export const attributesState = signal<"unknown" | "known" | "absent">("unknown");
+export const attributes = signal<Attribute[]>([]);
+/** The server's own words on how to learn attributes. */
+export const absentHint = signal("");
+/** By item; items that the server knows nothing about have an empty one. */
+export const spectra = signal<ReadonlyMap<string, SpectrumBar[]>>(new Map());
+/** null while unknown: none chosen, not loaded yet, or a guest without events. */
+export const userAttributes = signal<UserAttributes | null>(null);
+
+/** The attribute whose page is open, and whether the list of all is. */
+export const openAttribute = signal<string | null>(null);
+export const wordsOpen = signal(false);
+
+const kOffers = 6;
+
+/** Mean degrees of the shown list, strongest first; null until every item's spectrum is there. */
+export const listMeans = computed(() => {
+  const all = shown.value.map((item) => spectra.value.get(item.item));
+  return all.length > 0 && all.every((spectrum) => spectrum !== undefined) ? meanSpectrum(all as SpectrumBar[][]) : null;
+});
+/** False for words that were found to say little about what people like: they are not put forward. */
+export function isTelling(name: string): boolean {
+  return attributes.value.find((attribute) => attribute.name === name)?.kind !== "irrelevant";
+}
+
+/** Names offered above the list. Chosen at a user's first list and then kept, so that no button moves away under the pointer. */
+export const offered = signal<string[]>([]);
+
+/** Puts an attribute among those offered. */
+export function offer(name: string): void {
+  if (!offered.value.includes(name)) offered.value = [...offered.value, name];
+}
+
+async function loadAttributes(): Promise<void> {
+  try {
+    attributes.value = await fetchAttributes();
+    attributesState.value = "known";
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 409) {
+      absentHint.value = error.message;
+      attributesState.value = "absent";
+    } else if (!(error instanceof ApiError && error.status === 404)) {
+      reportError(error);
+    }
+  }
+}
+
+let running: AbortController | null = null;
+
+export async function loadUserAttributes(): Promise<void> {
+  running?.abort();
+  const id = user.value;
+  if (id === null || attributesState.value !== "known") return;
+  const controller = (running = new AbortController());
+  try {
+    const loaded = await fetchUserAttributes(id, controller.signal);
+    if (running === controller) userAttributes.value = loaded;
+  } catch (error) {
+    if (isAbort(error) || running !== controller) return;
+    userAttributes.value = null;
+    if (!(error instanceof ApiError && error.status === 404)) reportError(error);
+  }
+}
+
+/** Asked for and not answered yet. */
+const asked = new Set<string>();
+
+async function loadSpectrum(item: string): Promise<void> {
+  if (asked.has(item) || spectra.value.has(item)) return;
+  asked.add(item);
+  try {
+    const spectrum = await fetchSpectrum(item);
+    spectra.value = new Map(spectra.value).set(item, spectrum);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) spectra.value = new Map(spectra.value).set(item, []);
+    else reportError(error);
+  } finally {
+    asked.delete(item);
+  }
+}
+
+/** Keeps all of the above in step with the server, the user and the list. */
+export function followAttributes(): void {
+  effect(() => {
+    if (server.value === "ready" && recommends.value) untracked(() => void loadAttributes());
+  });
+  effect(() => {
+    void user.value;
+    untracked(() => {
+      userAttributes.value = null;
+      offered.value = [];
+      openAttribute.value = null;
+      wordsOpen.value = false;
+    });
+  });
+  effect(() => {
+    void user.value;
+    if (attributesState.value === "known") untracked(() => void loadUserAttributes());
+  });
+  effect(() => {
+    const ids = shown.value.map((item) => item.item);
+    if (attributesState.value === "known") untracked(() => ids.forEach((id) => void loadSpectrum(id)));
+  });
+  effect(() => {
+    const means = listMeans.value;
+    if (means === null || offered.value.length > 0) return;
+    const telling = means.map((mean) => mean.name).filter(isTelling);
+    offered.value = telling.slice(0, kOffers);
+  });
+}
