@@ -244,6 +244,7 @@ test("the means after several critiques of a word are drawn as a line and told i
   await audit("the line of means");
   await words().first().locator(".word-button").click();
   await page.locator("dialog .trajectory").waitFor();
+  await audit("the page of a word that was said");
   await page.keyboard.press("Escape");
   noComplaints();
 });

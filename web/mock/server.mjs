@@ -5,9 +5,9 @@ import { createServer } from "node:http";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { critiqueScores } from "./attributes.mjs";
 import { createCritiques } from "./critiques.mjs";
 import { items, makeUsers, profile, rank, reason } from "./data.mjs";
-import { critiqueScores } from "./attributes.mjs";
 import { Refusal } from "./refusal.mjs";
 
 const kDist = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");

@@ -27,10 +27,13 @@ function useAttribute(name: string): Attribute | null {
   return full ?? attributes.value.find((attribute) => attribute.name === name) ?? null;
 }
 
-function Items({ title, items, limit }: { title: string; items: ItemDegree[]; limit: number }) {
+/** Below the heading of a sense, or right below the dialog's. */
+type Level = "h3" | "h4";
+
+function Items({ title, items, limit, level: Title }: { title: string; items: ItemDegree[]; limit: number; level: Level }) {
   return (
     <div class="sense-items">
-      <h4>{title}</h4>
+      <Title class="part-title">{title}</Title>
       <ul>
         {items.map(({ item, title: name, degree }) => (
           <li key={item} class="sense-item">
@@ -48,6 +51,7 @@ function SenseColumn({ sense, number, all }: { sense: Sense; number: number | nu
   const limit = Math.max(kDegreeLimit, ...[...sense.high, ...sense.low].map((item) => Math.abs(item.degree) || 0));
   const few = (items: ItemDegree[]) => (all ? items : items.slice(0, kFew));
   const share = formatShare(sense.share);
+  const level = number === null ? "h3" : "h4";
   return (
     <section class="sense" aria-label={number === null ? "Items" : `Sense ${number}`}>
       {number !== null && (
@@ -63,9 +67,11 @@ function SenseColumn({ sense, number, all }: { sense: Sense; number: number | nu
           </svg>
         </div>
       )}
-      <Items title="Much of it" items={few(sense.high)} limit={limit} />
-      <Items title="Little of it" items={few(sense.low)} limit={limit} />
-      {sense.histogram !== null && <HistogramChart histogram={sense.histogram} name={number === null ? "All items" : `Sense ${number}`} />}
+      <Items title="Much of it" items={few(sense.high)} limit={limit} level={level} />
+      <Items title="Little of it" items={few(sense.low)} limit={limit} level={level} />
+      {sense.histogram !== null && (
+        <HistogramChart histogram={sense.histogram} name={number === null ? "All items" : `Sense ${number}`} level={level} />
+      )}
       <div class="sense-actions">
         <Step attribute={sense.name} direction="less" item={null}>
           Less

@@ -48,7 +48,7 @@ export function Shift({ before, after, limit }: { before: number; after: number;
 const kHistogram = { width: 240, height: 56 };
 
 /** How many items have how much of it. */
-export function HistogramChart({ histogram, name }: { histogram: Histogram; name: string }) {
+export function HistogramChart({ histogram, name, level: Title }: { histogram: Histogram; name: string; level: "h3" | "h4" }) {
   const { edges, counts } = histogram;
   const bars = histogramBars(histogram, kHistogram.width, kHistogram.height);
   const low = edges[0] ?? 0;
@@ -61,7 +61,7 @@ export function HistogramChart({ histogram, name }: { histogram: Histogram; name
     `most of them between ${formatDegree(edges[peak] ?? low)} and ${formatDegree(edges[peak + 1] ?? high)}.`;
   return (
     <figure class="histogram">
-      <h4>All items</h4>
+      <Title class="part-title">All items</Title>
       <svg viewBox={`0 0 ${kHistogram.width} ${kHistogram.height + 1}`} preserveAspectRatio="none" role="img" aria-label={label}>
         {bars.map((bar, n) => (
           <rect

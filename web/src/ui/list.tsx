@@ -3,6 +3,9 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatDegree, kDegreeLimit, senseLabel } from "../lib/chart";
 import { counted, formatScore, scoreFractions } from "../lib/format";
+import { attributesState } from "../state/attributes";
+import { impact } from "../state/impact";
+import { profile } from "../state/profile";
 import {
   changeNote,
   dismiss,
@@ -16,9 +19,6 @@ import {
   withReasons,
   type ShownItem,
 } from "../state/recommend";
-import { attributesState } from "../state/attributes";
-import { impact } from "../state/impact";
-import { profile } from "../state/profile";
 import { DegreeBar } from "./charts";
 import { TuneIcon } from "./icons";
 import { RateSearch, StartRating } from "./rate_search";
