@@ -78,6 +78,14 @@ const Ops& ops() {
   return selected;
 }
 
+Isa isa_in_use() noexcept {
+  try {
+    return ops().isa;
+  } catch (const Error&) {
+    return Isa::kScalar;
+  }
+}
+
 int64_t kv_bytes(KvType type, int64_t n) noexcept {
   switch (type) {
     case KvType::kF32: return 4 * n;

@@ -93,5 +93,7 @@ std::vector<Isa> available_isas();
 const Ops& ops_for(Isa isa);
 /// The level in use: the best available, or what ATTUNE_ISA (scalar, avx2, avx512) names; read once. An unknown or unavailable name throws.
 const Ops& ops();
+/// The level of ops(), for loops that may not throw: scalar where ops() throws. Whoever prepares such loops calls ops() first.
+Isa isa_in_use() noexcept;
 
 }  // namespace attune::kernels

@@ -8,6 +8,7 @@
 namespace attune::people {
 namespace {
 
+constexpr int kAhead = 8;             ///< rows whose memory is asked for before they are gathered
 constexpr int64_t kGramChunk = 1024;  ///< rows a chunk: fixed, so that sums do not depend on threads
 
 /// Copies `count` rows of d floats into `panel` [count, ld] with zero padding.
@@ -110,6 +111,7 @@ AlsGram als_gram(std::span<const float> rows, int64_t count, int d, bool exact, 
 
 AlsRowSolver::AlsRowSolver(const AlsOptions& options, std::span<const float> factors, const AlsGram& gram)
     : options_(options), factors_(factors), gram_(gram), d_(options.rank), ld_(als_padded(options.rank)) {
+  (void)kernels::ops();  // a wrong ATTUNE_ISA is said here: the loops cannot
   const size_t ld = static_cast<size_t>(ld_);
   a_.resize(ld * ld);
   x_.resize(ld);
@@ -160,6 +162,10 @@ void AlsRowSolver::build_float(std::span<const AlsEntry> entries, double ridge) 
     for (int r = 0; r < count; ++r) {
       const AlsEntry& entry = entries[first + static_cast<size_t>(r)];
       const int64_t place = static_cast<int64_t>(r) * ld_;
+      if (r + kAhead < count) {
+        const float* next = row(entries[first + static_cast<size_t>(r + kAhead)].column);
+        for (int k = 0; k < d_; k += 16) __builtin_prefetch(next + k);
+      }
       als_add_row(row(entry.column), d_, ld_, entry.weight * entry.target, panel_.data() + place, x_.data());
       if (!equal) als_scale(entry.weight - w0, panel_.data() + place, scaled_.data() + place, ld_);
     }
@@ -171,7 +177,7 @@ void AlsRowSolver::build_float(std::span<const AlsEntry> entries, double ridge) 
 bool AlsRowSolver::run_float(std::span<const AlsEntry> entries, double ridge, std::span<const float> rhs, std::span<float> out) {
   build_float(entries, ridge);
   if (!rhs.empty()) pad_row(rhs.data(), d_, ld_, x_.data());
-  if (!als_cholesky(a_.data(), ld_, panel_.data())) return false;
+  if (!als_cholesky(a_.data(), ld_)) return false;
   als_solve(a_.data(), ld_, x_.data());
   for (int k = 0; k < d_; ++k) {
     if (!std::isfinite(x_[k])) return false;

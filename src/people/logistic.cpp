@@ -78,7 +78,7 @@ struct LogisticProblem::Solver {
   std::vector<double> slope;    ///< [N] change of the margins by a full step
   // Scratch.
   std::vector<double> scores, coefficients, border;
-  std::vector<float> laplacian, hessian, factor_scratch, x, y, panel, scaled;
+  std::vector<float> laplacian, hessian, x, y, panel, scaled;
 
   Solver(const LogisticProblem& problem, const LogisticOptions& o, std::vector<double> weights, std::span<const double> prior_mean)
       : p(problem), options(o), omega(std::move(weights)) {
@@ -182,8 +182,7 @@ struct LogisticProblem::Solver {
     const auto ld = static_cast<size_t>(p.ld_);
     std::vector<float> a = hessian;
     for (size_t k = 0; k < ld; ++k) a[k * ld + k] = k < static_cast<size_t>(p.d_) ? a[k * ld + k] + static_cast<float>(1 / options.c) : 1;
-    factor_scratch.resize(16 * ld);
-    if (!als_cholesky(a.data(), p.ld_, factor_scratch.data())) return false;
+    if (!als_cholesky(a.data(), p.ld_)) return false;
     const auto solve = [&](const std::vector<double>& from, std::vector<double>& to) {
       x.assign(from.begin(), from.end());
       als_solve(a.data(), p.ld_, x.data());
@@ -277,6 +276,7 @@ struct LogisticProblem::Solver {
 
 LogisticProblem::LogisticProblem(std::span<const float> rows, int d, LogisticExamples examples)
     : examples_(std::move(examples)), d_(d), ld_(als_padded(d)) {
+  (void)kernels::ops();  // a wrong ATTUNE_ISA is said here: the loops cannot
   auto& e = examples_;
   const size_t n = e.row.size();
   check(d >= 1 && rows.size() % static_cast<size_t>(d) == 0, ErrorCode::kInvalidArgument, "[logistic] ", rows.size(),

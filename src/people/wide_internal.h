@@ -5,6 +5,8 @@
 // f_body is ATTUNE_INLINE so that it is compiled for either target. Everything here is local to the including file.
 #pragma once
 
+#include "kernels/kernels.h"
+
 #define ATTUNE_INLINE __attribute__((always_inline)) inline
 
 #ifdef __x86_64__
@@ -12,7 +14,7 @@
 namespace attune::people {
 namespace {
 inline bool has_wide() noexcept {
-  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  static const bool has = kernels::isa_in_use() != kernels::Isa::kScalar;
   return has;
 }
 }  // namespace

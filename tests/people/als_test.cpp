@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/error.h"
@@ -530,9 +532,8 @@ TEST(AlsKernels, CholeskySolveAgainstDouble) {
     for (size_t i = 0; i < n; ++i) {
       for (size_t j = 0; j < i; ++j) a[i * n + j] = 1e30f;  // the lower triangle must not matter
     }
-    std::vector<float> scratch(16 * n);
     // Tiles that touch the diagonal read and write below it, but never into the result.
-    ASSERT_TRUE(als_cholesky(a.data(), ld, scratch.data()));
+    ASSERT_TRUE(als_cholesky(a.data(), ld));
     als_solve(a.data(), ld, y.data());
     ASSERT_TRUE(cholesky_double(full, ld));
     cholesky_solve_double(full, ld, x);
@@ -543,8 +544,27 @@ TEST(AlsKernels, CholeskySolveAgainstDouble) {
     }
     EXPECT_LT(std::sqrt(error / norm), 1e-5) << ld;
   }
-  std::vector<float> zero(16 * 16, 0.0f), scratch(16 * 16);
-  EXPECT_FALSE(als_cholesky(zero.data(), 16, scratch.data()));
+  std::vector<float> zero(16 * 16, 0.0f);
+  EXPECT_FALSE(als_cholesky(zero.data(), 16));
+}
+
+// The variable is read once, so in a process of its own.
+TEST(AlsDeathTest, AWrongLevelIsAnErrorAndNotAnotherLevel) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        ::setenv("ATTUNE_ISA", "neon", 1);
+        try {
+          const AlsOptions options;
+          const std::vector<float> factors(static_cast<size_t>(options.rank), 1.0f);
+          AlsRowSolver(options, factors, als_gram(factors, 1, options.rank, false, nullptr));
+        } catch (const Error& error) {
+          std::fprintf(stderr, "%s", error.what());
+          std::exit(error.code() == ErrorCode::kInvalidArgument ? 3 : 1);
+        }
+        std::exit(0);
+      },
+      ::testing::ExitedWithCode(3), "ATTUNE_ISA");
 }
 
 }  // namespace
