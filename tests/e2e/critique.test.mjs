@@ -56,7 +56,7 @@ test("words to steer by are offered, with the mean of the list", async () => {
   const names = await wordNames();
   assert.ok(names.length > 0 && names.length <= 6);
   for (const name of names) assert.notEqual(data.find((attribute) => attribute.name === name)?.kind ?? "irrelevant", "irrelevant", name);
-  const spectra = await Promise.all((await idsShown()).map((id) => getJson(`/v1/items/${id}/attributes`)));
+  const spectra = await Promise.all((await idsShown()).map((id) => getJson(`/v1/items/${id}/attributes?user=${kUser}`)));
   const strongest = ({ attributes }) => attributes.find((bar) => bar.name === names[0])?.degree ?? 0;
   const mean = spectra.reduce((sum, spectrum) => sum + strongest(spectrum), 0) / spectra.length;
   near(numberOf((await words().first().locator(".sr-only").innerText()).split(" ").at(-1)), mean);
@@ -73,7 +73,10 @@ test('"less" of a word changes the list, shows the mean before and after, and ca
       .first()
       .getByRole("button", { name: `Less ${name}`, exact: true }),
   );
-  assert.deepEqual(sent, { user: kUser, attribute: name, direction: "less", limit: 10 });
+  assert.deepEqual(
+    { ...sent, event_id: typeof sent.event_id },
+    { user: kUser, attribute: name, direction: "less", limit: 10, event_id: "string" },
+  );
   assert.deepEqual(
     answer.before.items.map(({ item }) => String(item)),
     before,
@@ -134,7 +137,7 @@ test("an item's spectrum: its strongest words, and a critique that is about the 
   assert.equal(await open.getAttribute("aria-expanded"), "true");
   const rows = card.locator(".spectrum-row");
   await rows.first().waitFor();
-  const { attributes } = await getJson(`/v1/items/${id}/attributes`);
+  const { attributes } = await getJson(`/v1/items/${id}/attributes?user=${kUser}`);
   const { data } = await getJson("/v1/attributes");
   const telling = attributes.filter(({ name }) => data.find((other) => other.name === name)?.kind !== "irrelevant").slice(0, 6);
   assert.equal(await rows.count(), telling.length);
@@ -219,6 +222,7 @@ test("a word's page: senses with their items, how all items lie, and a critique 
   assert.deepEqual([sent.attribute, sent.direction], [last, "more"]);
   assert.equal(await page.getByRole("dialog").count(), 0, "the dialogs make room for the list");
   assert.ok((await wordNames()).includes(attribute.name), "a word once said stays at hand");
+  await page.getByRole("list", { name: "What you said" }).getByRole("listitem").first().waitFor();
   await settled();
   noComplaints();
 });

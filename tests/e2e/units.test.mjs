@@ -356,10 +356,12 @@ test("answers about attributes of unexpected shape are emptied, never crash", as
   const ask = (body, use) => withFetch(async () => new Response(JSON.stringify(body), { status: 200 }), use);
   for (const body of [{}, [], null, { data: 7, attributes: "x", critiques: {}, senses: [null], before: 3, after: [], trajectory: null }]) {
     assert.deepEqual(await ask(body, () => attributes.fetchAttributes()), []);
-    assert.deepEqual(await ask(body, () => attributes.fetchSpectrum("1")), []);
+    assert.deepEqual(await ask(body, () => attributes.fetchSpectrum("1", "2")), []);
     assert.deepEqual(await ask(body, () => attributes.fetchUserAttributes("1")), { tastes: [], critiques: [] });
     assert.equal((await ask(body, () => attributes.fetchAttribute("dark"))).kind, "unknown");
-    const said = await ask(body, () => attributes.sendCritique({ user: "1", attribute: "dark", direction: "less", item: null, limit: 5 }));
+    const said = await ask(body, () =>
+      attributes.sendCritique({ user: "1", attribute: "dark", direction: "less", item: null, limit: 5 }, "e"),
+    );
     assert.deepEqual([said.attribute, said.direction, said.after.items, said.trajectory], ["dark", "less", [], []]);
   }
   const histograms = [
@@ -378,24 +380,45 @@ test("answers about attributes of unexpected shape are emptied, never crash", as
   assert.deepEqual(senses[0].histogram, { edges: [0, 1], counts: [3] });
 });
 
-test("a critique is sent once, with the item only if it was about one; names stay one path segment", async () => {
+test("a critique is sent again once, under the same key, when the connection fails; names stay one path segment", async () => {
   const sent = [];
-  const lost = async (path, { method, body }) => {
-    sent.push([method, path, body && JSON.parse(body)]);
-    throw new TypeError("reset");
-  };
+  const answer =
+    (result) =>
+    async (path, { method, body }) => {
+      sent.push([method, path, body && JSON.parse(body)]);
+      return result();
+    };
+  const lost = answer(() => Promise.reject(new TypeError("reset")));
+  const refuse = answer(() => new Response("{}", { status: 404 }));
   const request = { user: "u", attribute: "a/b", direction: "more", limit: 10 };
+  const gone = { status: 0 };
   await assert.rejects(
-    withFetch(lost, () => attributes.sendCritique({ ...request, item: null })),
-    { status: 0 },
+    withFetch(lost, () => attributes.sendCritique({ ...request, item: null }, "key-1")),
+    gone,
   );
-  await assert.rejects(withFetch(lost, () => attributes.sendCritique({ ...request, item: "7" })));
-  await assert.rejects(withFetch(lost, () => attributes.fetchAttribute("a/b#1")));
-  await assert.rejects(withFetch(lost, () => attributes.undoCritique("u/1", "e?2")));
+  await assert.rejects(
+    withFetch(refuse, () => attributes.sendCritique({ ...request, item: "7" }, "key-2")),
+    { status: 404 },
+  );
+  await assert.rejects(
+    withFetch(lost, () => attributes.fetchAttribute("a/b#1")),
+    gone,
+  );
+  await assert.rejects(
+    withFetch(lost, () => attributes.fetchSpectrum("1/2", "u&1")),
+    gone,
+  );
+  await assert.rejects(
+    withFetch(lost, () => attributes.undoCritique("u/1", "e?2")),
+    gone,
+  );
+  const first = ["POST", "/v1/critique", { ...request, event_id: "key-1" }];
   assert.deepEqual(sent, [
-    ["POST", "/v1/critique", request],
-    ["POST", "/v1/critique", { ...request, item: "7" }],
+    first,
+    first,
+    ["POST", "/v1/critique", { ...request, item: "7", event_id: "key-2" }],
     ["GET", "/v1/attributes/a%2Fb%231", null],
+    ["GET", "/v1/items/1%2F2/attributes?user=u%261", null],
     ["DELETE", "/v1/users/u%2F1/critiques/e%3F2", null],
   ]);
 });

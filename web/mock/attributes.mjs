@@ -54,10 +54,10 @@ for (const [index, word] of kWords.entries()) {
   });
 }
 
-/** Attribute and degrees of a name as clients may write it; "dark" alone means its most common sense. undefined: unknown. */
-export function findSense(name) {
+/** Attribute and degrees of a name as clients may write it; "dark" alone means the user's own sense of it. undefined: unknown. */
+export function findSense(name, user) {
   const word = kWords.find((other) => other.name === name);
-  const sense = word === undefined ? name : word.names[0];
+  const sense = word === undefined ? name : ownSense(user, word);
   const found = senses.get(sense);
   return found && { sense, word: found.word, degrees: found.degrees };
 }
@@ -103,15 +103,29 @@ export function describeAttribute(name) {
 /** Known names that share a beginning with `name`. */
 export const closeNames = (name) => kWords.map((word) => word.name).filter((other) => other[0] === name[0]);
 
-/** GET /v1/items/{id}/attributes: strongest first. */
-export function spectrum(item) {
+/** The sense in which a user means a word: the one named last in a critique, else the one that lies closest to the user's ratings. */
+function ownSense(user, word) {
+  const named = user.critiques.filter((critique) => critique.attribute === word.name && critique.named).at(-1);
+  const fits = fitsOf(user);
+  const along = (sense) => Math.abs(senses.get(sense).degrees.reduce((sum, degree, at) => sum + degree * fits[at], 0));
+  return named?.sense ?? word.names.reduce((best, sense) => (along(sense) > along(best) ? sense : best));
+}
+
+/** How well the genres of every item fit a user's ratings. */
+function fitsOf(user) {
+  const weights = taste(user);
+  return items.map((item) => item.genres.reduce((sum, genre) => sum + weights.get(genre), 0) / item.genres.length);
+}
+
+/** GET /v1/items/{id}/attributes: strongest first, in the senses of the user, or in the most common ones. */
+export function spectrum(item, user) {
   const at = items.indexOf(item);
-  const bars = [...senses].map(([sense, { word, degrees }]) => ({
-    name: word.name,
-    degree: round(degrees[at]),
-    sense,
-    percentile: round(degrees.filter((degree) => degree < degrees[at]).length / items.length),
-  }));
+  const bars = kWords.map((word) => {
+    const sense = user ? ownSense(user, word) : word.names[0];
+    const { degrees } = senses.get(sense);
+    const percentile = degrees.filter((degree) => degree < degrees[at]).length / items.length;
+    return { name: word.name, degree: round(degrees[at]), sense, percentile: round(percentile) };
+  });
   return bars.sort((a, b) => Math.abs(b.degree) - Math.abs(a.degree));
 }
 
@@ -121,8 +135,8 @@ const signOf = (critique) => (critique.direction === "more" ? 1 : -1);
 /** What a user's critiques add to the score of every item. */
 export function critiqueScores(user) {
   const sums = items.map(() => 0);
-  for (const critique of user.critiques ?? []) {
-    const { degrees } = findSense(critique.sense);
+  for (const critique of user.critiques) {
+    const { degrees } = senses.get(critique.sense);
     degrees.forEach((degree, at) => (sums[at] += kStep * signOf(critique) * degree));
   }
   return sums;
@@ -130,12 +144,13 @@ export function critiqueScores(user) {
 
 /** GET /v1/users/{id}/attributes, its first part: how the tasted genres and the critiques lie along each word. */
 export function userTastes(user) {
-  const weights = taste(user);
-  const fits = items.map((item) => item.genres.reduce((sum, genre) => sum + weights.get(genre), 0) / item.genres.length);
+  const fits = fitsOf(user);
   const half = 0.9 / Math.sqrt(1 + user.ratings.size / 6);
-  const rows = [...senses].map(([sense, { word, degrees }]) => {
+  const rows = kWords.map((word) => {
+    const sense = ownSense(user, word);
+    const { degrees } = senses.get(sense);
     const fit = (1.6 * degrees.reduce((sum, degree, at) => sum + degree * fits[at], 0)) / items.length;
-    const said = (user.critiques ?? []).filter((critique) => critique.sense === sense).reduce((sum, critique) => sum + signOf(critique), 0);
+    const said = user.critiques.filter((critique) => critique.attribute === word.name).reduce((sum, critique) => sum + signOf(critique), 0);
     const value = fit + kStep * said;
     return { name: word.name, sense, taste: round(value), low: round(value - half), high: round(value + half) };
   });

@@ -34,14 +34,18 @@ export function createCritiques({ findUser, learned, state }) {
   };
 
   async function critique(readJson) {
-    const { user: id, attribute, direction, limit = 10, item } = await readJson();
+    const { user: id, attribute, direction, limit = 10, item, event_id: eventId } = await readJson();
     const user = findUser(String(id));
-    const { sense, word, degrees } = known(findSense(attribute), attribute);
+    const { sense, word, degrees } = known(findSense(attribute, user), attribute);
     if (direction !== "more" && direction !== "less") throw new Refusal(400, `[critique] expected more or less, found "${direction}"`);
     if (item !== undefined && !items[Number(item) - 1]) throw new Refusal(404, `[critique] expected a known item, found "${item}"`);
     const before = slate(user, limit, degrees);
-    const event = `c${(state.critiques += 1)}`;
-    user.critiques.push({ event, attribute: word.name, sense, direction, at: Math.floor(Date.now() / 1000) });
+    const event = eventId ?? `c${state.critiques}`;
+    if (!user.critiques.some((other) => other.event === event)) {
+      state.critiques += 1;
+      const named = attribute === sense;
+      user.critiques.push({ event, attribute: word.name, sense, named, direction, at: Math.floor(Date.now() / 1000) });
+    }
     const after = slate(user, limit, degrees);
     const steps = trajectory(user, word.name, degrees, limit);
     return { user: id, attribute: word.name, sense, direction, update: "bayesian", event, before, after, trajectory: steps };
@@ -52,10 +56,10 @@ export function createCritiques({ findUser, learned, state }) {
     const at = user.critiques.findIndex((other) => other.event === event);
     if (at < 0) throw new Refusal(404, `[critique] expected an event of this user, found "${event}"`, "not_found");
     user.critiques.splice(at, 1);
-    return { user: id, event, deleted: true };
+    return { user: id, event, undone: true, duplicate: false };
   }
 
-  return async (method, path, readJson) => {
+  return async (method, path, query, readJson) => {
     const part = /^\/v1\/(attributes|items|users|critique)(?:\/([^/]+))?(?:\/(attributes|critiques))?(?:\/([^/]+))?$/.exec(path);
     if (part === null) return null;
     const [, kind, id, sub, event] = part;
@@ -70,10 +74,15 @@ export function createCritiques({ findUser, learned, state }) {
     if (kind === "items") {
       const item = items[Number(id) - 1];
       if (!item) throw new Refusal(404, `[attributes] expected a known item, found "${id}"`, "item_not_found");
-      return { item: id, title: item.title, attributes: spectrum(item) };
+      return { item: id, title: item.title, attributes: spectrum(item, query.has("user") ? findUser(query.get("user")) : null) };
     }
     const user = findUser(id);
-    const said = user.critiques.map(({ event: name, attribute, direction, at }) => ({ event: name, attribute, direction, at }));
+    const said = user.critiques.map(({ event: name, attribute, sense, named, direction, at }) => ({
+      event: name,
+      attribute: named ? sense : attribute,
+      direction,
+      at,
+    }));
     return { user: id, attributes: userTastes(user), critiques: said };
   };
 }

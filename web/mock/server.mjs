@@ -236,7 +236,7 @@ export function createMock({
       const found = items.filter((item) => item.title.toLowerCase().includes(query)).slice(0, limit);
       return json(response, 200, { items: found.map(({ quality, ...item }) => item) });
     }
-    const answer = await critiques(request.method, path, () => readJson(request));
+    const answer = await critiques(request.method, path, url.searchParams, () => readJson(request));
     if (answer !== null) return json(response, 200, answer);
     const user = /^\/v1\/users\/(.+)$/.exec(path)?.[1];
     if (user && request.method === "GET") return json(response, 200, profile(user, findUser(user)));

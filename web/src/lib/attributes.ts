@@ -2,7 +2,7 @@
 // and "more" or "less" of one. Degrees are in standard deviations over the catalogue: 0 is the average item. Normalised like lib/api.ts.
 import { toItem, toRanked } from "./api";
 import { parseTime } from "./format";
-import { asList, asNumber, asRecord, asText, getJson, type Json } from "./http";
+import { ApiError, asList, asNumber, asRecord, asText, getJson, type Json } from "./http";
 import type { RankedItem } from "./types";
 
 export type Direction = "more" | "less";
@@ -165,9 +165,10 @@ const nameAndSense = (record: Json): { name: string; sense: string } => {
   return { name, sense: asText(record["sense"]) || name };
 };
 
-/** What an item has of the attributes, strongest first. */
-export async function fetchSpectrum(item: string, signal?: AbortSignal): Promise<SpectrumBar[]> {
-  const body = await getJson("GET", `/v1/items/${encodeURIComponent(item)}/attributes`, undefined, signal);
+/** What an item has of the attributes, each as this user means it, strongest first. */
+export async function fetchSpectrum(item: string, user: string, signal?: AbortSignal): Promise<SpectrumBar[]> {
+  const path = `/v1/items/${encodeURIComponent(item)}/attributes?user=${encodeURIComponent(user)}`;
+  const body = await getJson("GET", path, undefined, signal);
   return asList(body["attributes"])
     .map(asRecord)
     .map((record) => ({ ...nameAndSense(record), degree: asRate(record["degree"]), percentile: asRate(record["percentile"]) }))
@@ -216,12 +217,19 @@ export interface CritiqueRequest {
   limit: number;
 }
 
-/** Says "more" or "less"; resolves once that is durable. Not sent again by itself: said twice it would count twice. */
-export async function sendCritique({ item, ...request }: CritiqueRequest): Promise<CritiqueResult> {
-  const body = await getJson("POST", "/v1/critique", item === null ? request : { ...request, item });
+/** Says "more" or "less"; resolves once that is durable. Sent again once, under the same event id, if the connection fails. */
+export async function sendCritique({ item, ...request }: CritiqueRequest, eventId: string): Promise<CritiqueResult> {
+  const said = { ...request, ...(item !== null && { item }), event_id: eventId };
+  let body: Json;
+  try {
+    body = await getJson("POST", "/v1/critique", said);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 0) throw error;
+    body = await getJson("POST", "/v1/critique", said);
+  }
   const attribute = asText(body["attribute"]) || request.attribute;
   return {
-    event: asText(body["event"]),
+    event: asText(body["event"]) || eventId,
     attribute,
     sense: asText(body["sense"]) || attribute,
     direction: toDirection(body["direction"]) ?? request.direction,

@@ -56,6 +56,8 @@ export function describeSource(source: string): string {
   switch (source) {
     case "tags":
       return "learned from people's tags";
+    case "joined tags":
+      return "learned from tags that other people gave the same titles";
     case "judgements":
       return "learned from people's comparisons of items";
     case "genres":

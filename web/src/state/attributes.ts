@@ -19,10 +19,13 @@ export const attributesState = signal<"unknown" | "known" | "absent">("unknown")
 export const attributes = signal<Attribute[]>([]);
 /** The server's own words on how to learn attributes. */
 export const absentHint = signal("");
-/** By item; items that the server knows nothing about have an empty one. */
+/** By item, as the current user means the words; items that the server knows nothing about have an empty one. */
 export const spectra = signal<ReadonlyMap<string, SpectrumBar[]>>(new Map());
 /** null while unknown: none chosen, not loaded yet, or a guest without events. */
 export const userAttributes = signal<UserAttributes | null>(null);
+
+/** The sense in which the current user seems to mean a word; undefined while unknown. */
+export const ownSense = (name: string): string | undefined => userAttributes.value?.tastes.find((taste) => taste.name === name)?.sense;
 
 /** The attribute whose page is open, and whether the list of all is. */
 export const openAttribute = signal<string | null>(null);
@@ -79,21 +82,22 @@ export async function loadUserAttributes(): Promise<void> {
   }
 }
 
-/** Asked for and not answered yet. */
-const asked = new Set<string>();
+/** Asked for the current user and not answered yet. */
+let asked = new Set<string>();
 
-async function loadSpectrum(item: string): Promise<void> {
+async function loadSpectrum(item: string, id: string): Promise<void> {
   if (asked.has(item) || spectra.value.has(item)) return;
-  asked.add(item);
+  const ours = asked;
+  ours.add(item);
+  let spectrum: SpectrumBar[] = [];
   try {
-    const spectrum = await fetchSpectrum(item);
-    spectra.value = new Map(spectra.value).set(item, spectrum);
+    spectrum = await fetchSpectrum(item, id);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) spectra.value = new Map(spectra.value).set(item, []);
-    else reportError(error);
+    if (!(error instanceof ApiError && error.status === 404)) return reportError(error);
   } finally {
-    asked.delete(item);
+    ours.delete(item);
   }
+  if (ours === asked) spectra.value = new Map(spectra.value).set(item, spectrum);
 }
 
 /** Keeps all of the above in step with the server, the user and the list. */
@@ -105,6 +109,8 @@ export function followAttributes(): void {
     void user.value;
     untracked(() => {
       userAttributes.value = null;
+      spectra.value = new Map();
+      asked = new Set();
       offered.value = [];
       openAttribute.value = null;
       wordsOpen.value = false;
@@ -116,7 +122,8 @@ export function followAttributes(): void {
   });
   effect(() => {
     const ids = shown.value.map((item) => item.item);
-    if (attributesState.value === "known") untracked(() => ids.forEach((id) => void loadSpectrum(id)));
+    const id = user.value;
+    if (attributesState.value === "known" && id !== null) untracked(() => ids.forEach((item) => void loadSpectrum(item, id)));
   });
   effect(() => {
     const means = listMeans.value;

@@ -2,6 +2,7 @@
 import { effect, signal, untracked } from "@preact/signals";
 import { sendCritique, undoCritique, type CritiqueResult, type Direction, type PastCritique, type TrajectoryStep } from "../lib/attributes";
 import { formatDegree, senseLabel } from "../lib/chart";
+import { newEventId } from "../lib/ids";
 import type { Item } from "../lib/types";
 import { loadUserAttributes, offer, openAttribute, wordsOpen } from "./attributes";
 import { impact } from "./impact";
@@ -37,7 +38,8 @@ export async function critique(attribute: string, direction: Direction, item: It
   critiquing.value = `${direction} ${attribute}`;
   let result: CritiqueResult;
   try {
-    result = await sendCritique({ user: id, attribute, direction, item: item?.item ?? null, limit: kListLength });
+    const request = { user: id, attribute, direction, item: item?.item ?? null, limit: kListLength };
+    result = await sendCritique(request, newEventId());
   } catch (error) {
     reportError(error);
     return false;

@@ -4,7 +4,7 @@ import { isAbort } from "../lib/api";
 import { fetchAttribute, type Attribute, type ItemDegree, type Sense } from "../lib/attributes";
 import { describeKind, describeSource, findAttributes, formatDegree, formatShare, kDegreeLimit } from "../lib/chart";
 import { counted } from "../lib/format";
-import { attributes, openAttribute, wordsOpen } from "../state/attributes";
+import { attributes, openAttribute, ownSense, wordsOpen } from "../state/attributes";
 import { trajectories } from "../state/critique";
 import { reportError } from "../state/toasts";
 import { DegreeBar, HistogramChart, TrajectoryChart } from "./charts";
@@ -47,7 +47,17 @@ function Items({ title, items, limit, level: Title }: { title: string; items: It
   );
 }
 
-function SenseColumn({ sense, number, all }: { sense: Sense; number: number | null; all: boolean }) {
+interface SenseProps {
+  sense: Sense;
+  /** null for the only one. */
+  number: number | null;
+  /** Whether the current user seems to mean this one. */
+  own: boolean;
+  /** All items, not only the first few. */
+  all: boolean;
+}
+
+function SenseColumn({ sense, number, own, all }: SenseProps) {
   const limit = Math.max(kDegreeLimit, ...[...sense.high, ...sense.low].map((item) => Math.abs(item.degree) || 0));
   const few = (items: ItemDegree[]) => (all ? items : items.slice(0, kFew));
   const share = formatShare(sense.share);
@@ -61,6 +71,7 @@ function SenseColumn({ sense, number, all }: { sense: Sense; number: number | nu
             {share !== "" && `${share} of the users`}
             {sense.users > 0 && ` (${sense.users})`}
           </p>
+          {own && <span class="own-sense">yours, it seems</span>}
           <svg class="share-bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
             <rect class="degree-track" width="100" height="4" />
             <rect class="degree-fill" width={100 * Math.max(0, Math.min(1, sense.share))} height="4" />
@@ -112,7 +123,13 @@ function AttributePage({ name }: { name: string }) {
       <Facts attribute={attribute} />
       <div class={senses.length > 1 ? "senses several" : "senses"}>
         {senses.map((sense, n) => (
-          <SenseColumn key={sense.name} sense={sense} number={senses.length > 1 ? n + 1 : null} all={all} />
+          <SenseColumn
+            key={sense.name}
+            sense={sense}
+            number={senses.length > 1 ? n + 1 : null}
+            own={ownSense(name) === sense.name}
+            all={all}
+          />
         ))}
       </div>
       {longest > kFew && (
