@@ -13,6 +13,7 @@ import { SearchIcon } from "./icons";
 import { Step, WordButton } from "./steps";
 
 const kFew = 5;
+const kMaxWords = 60;
 
 /** The attribute with its longer lists; until they are there, or if they do not come, what the list of all attributes had. */
 function useAttribute(name: string): Attribute | null {
@@ -183,7 +184,7 @@ function Words() {
         />
       </div>
       <ul class="all-words" aria-label="Words">
-        {found.map((attribute) => (
+        {found.slice(0, kMaxWords).map((attribute) => (
           <li key={attribute.name} class="all-word">
             <WordButton name={attribute.name} />
             <span class="hint">{noteOf(attribute)}</span>
@@ -195,7 +196,8 @@ function Words() {
         ))}
       </ul>
       <p class="hint" role="status">
-        {found.length === 0 ? "No such word was learned." : ""}
+        {found.length === 0 && "No such word was learned."}
+        {found.length > kMaxWords && `${found.length - kMaxWords} more: type a part of one to find it.`}
       </p>
     </>
   );
