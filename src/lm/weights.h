@@ -33,11 +33,12 @@ struct LayerWeights {
   std::vector<float> attn_norm, q_norm, k_norm, post_attn_norm, ffn_norm, post_ffn_norm;  ///< gains, the 1 already added
 };
 
-/// What the low plane of a Q8_0 head can add to a logit (lm/head.h). Empty for heads of other types.
+/// What screening with the high plane of a Q8_0 head leaves out of a logit (lm/head.h). Empty for heads of other types.
 struct HeadSpread {
   std::vector<float> row;    ///< [V] ||d (low - 7.5)|| / sqrt(D)
   std::vector<float> group;  ///< [ceil(V / kHeadGroup)] largest of each group
   float largest_scale = 0;   ///< of all d
+  float largest_high = 0;    ///< of all rows: ||d (16 high - 120.5)|| / sqrt(D)
 };
 inline constexpr int64_t kHeadGroup = 64;
 
