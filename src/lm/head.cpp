@@ -67,7 +67,8 @@ void Head::approximate(const Weights& weights, int64_t num_rows, std::span<const
         if (id >= begin && id < end) row[id] = kImpossible;
       }
       if (!allowed.empty() && !allowed[static_cast<size_t>(t)].empty()) {
-        mask_logits(allowed[static_cast<size_t>(t)].subspan(static_cast<size_t>(begin) / 64), {row + begin, static_cast<size_t>(end - begin)});
+        mask_logits(allowed[static_cast<size_t>(t)].subspan(static_cast<size_t>(begin) / 64),
+                    {row + begin, static_cast<size_t>(end - begin)});
       }
       for (int64_t first = begin; first < end; first += kHeadGroup) {
         const int64_t last = std::min(end, first + kHeadGroup);
@@ -152,8 +153,8 @@ void Head::best(const Weights& weights, std::span<const float> hidden, std::span
     const double z = options.proof ? sqrt_d : options.z;
     row.margin = norm * z;
     // Rounding: both sums err by less than 2e-7 of the sum of magnitudes, at most ||h|| ||w|| with |w| <= 128 d.
-    row.slack = z * kernels::q8_refinement_norm(quantised, head.cols) * spread.largest_high +
-                4e-7 * norm * 128 * spread.largest_scale * sqrt_d;
+    row.slack =
+        z * kernels::q8_refinement_norm(quantised, head.cols) * spread.largest_high + 4e-7 * norm * 128 * spread.largest_scale * sqrt_d;
     row.done.assign(static_cast<size_t>((v + kPanel - 1) / kPanel), false);
     row.scratch.assign(group_max_.begin() + row.t * groups, group_max_.begin() + (row.t + 1) * groups);
     const float t0 = kth_largest(row.scratch, row.k, kImpossible, std::greater<>());

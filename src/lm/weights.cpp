@@ -194,7 +194,7 @@ class Weights::Binder {
     const int64_t needed = static_cast<int64_t>(Arena::rounded(total)) + weights_.gain_bytes_;
     check(needed <= options_.max_bytes, ErrorCode::kResource, "[weights] the set needs ", needed, " bytes, ",
           std::max<int64_t>(options_.max_bytes, 0), " are free for weights (weights_memory_mib)");
-    weights_.arena_ = Arena(total);
+    *weights_.arena_ = Arena(total);
     struct Piece {
       const Matrix* matrix;
       const io::TensorView* from;
@@ -205,7 +205,7 @@ class Weights::Binder {
     std::vector<std::byte*> packed;
     for (size_t i = 0; i < all.size(); ++i) {
       const Matrix* m = all[i];
-      packed.push_back(weights_.arena_.take(static_cast<size_t>(m->bytes())));
+      packed.push_back(weights_.arena_->take(static_cast<size_t>(m->bytes())));
       constexpr int64_t kRows = 2048;
       for (int64_t r = 0; r < m->rows; r += kRows) pieces.push_back({m, tensors_[i], packed.back(), r, std::min(m->rows, r + kRows)});
     }
@@ -258,6 +258,13 @@ std::shared_ptr<const Weights> Weights::bind(const ModelConfig& config, const io
 
 Weights::Naming Weights::naming_of(const io::TensorSource& source) noexcept {
   return source.find("token_embd.weight") != nullptr ? Naming::kGguf : Naming::kHf;
+}
+
+std::shared_ptr<const Weights> Weights::with_f32_activations(const Weights& weights) {
+  std::shared_ptr<Weights> out(new Weights(weights));
+  out->f32_activations_ = true;
+  out->head_spread_ = {};  // screening is for int8 activations
+  return out;
 }
 
 }  // namespace attune::lm

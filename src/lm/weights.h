@@ -57,6 +57,8 @@ class Weights {
   static std::shared_ptr<const Weights> bind(const ModelConfig& config, const io::TensorSource& source, Naming naming) {
     return bind(config, source, naming, Options());
   }
+  /// The same tensors in the same memory, to be multiplied with F32 activations.
+  static std::shared_ptr<const Weights> with_f32_activations(const Weights& weights);
   /// The scheme that the names follow.
   static Naming naming_of(const io::TensorSource& source) noexcept;
 
@@ -71,16 +73,17 @@ class Weights {
   /// Bytes of the tensors in the file.
   int64_t file_bytes() const noexcept { return file_bytes_; }
   /// Bytes of memory that the set holds.
-  int64_t memory_bytes() const noexcept { return static_cast<int64_t>(arena_.size()) + gain_bytes_; }
+  int64_t memory_bytes() const noexcept { return static_cast<int64_t>(arena_->size()) + gain_bytes_; }
   /// Bytes that one position reads in the layers, and in the head (both planes).
   int64_t layer_bytes() const noexcept;
   int64_t head_bytes() const noexcept { return head_.bytes(); }
 
  private:
   Weights() = default;
+  Weights(const Weights&) = default;
   class Binder;
 
-  Arena arena_;
+  std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();
   Matrix embedding_, head_;
   HeadSpread head_spread_;
   std::vector<float> final_norm_;

@@ -355,7 +355,8 @@ struct RefinedGroups {
 
 /// y[t * ldy + r] += the products of one group with its refinements, for the activations t + i of which bit i is set.
 template <class Format>
-inline void add_refined_group(const Packed& w, int64_t group, const Activations& x, int64_t t, uint64_t bits, float* y, int64_t ldy, int64_t rows) {
+inline void add_refined_group(const Packed& w, int64_t group, const Activations& x, int64_t t, uint64_t bits, float* y, int64_t ldy,
+                              int64_t rows) {
 #pragma GCC unroll 2
   for (int p = 0; p < kParts; ++p) {
     I low[4], high[4];
