@@ -74,7 +74,7 @@ def audit_gate(found):
 
 def ask_quality_bench(context, arguments):
     executable = context.bench.parent / "quality_bench"
-    return programs.only_object(programs.run([executable, "--model", context.model, "--threads", context.threads, *arguments], timeout=7200),
+    return programs.only_object(programs.run([executable, "--model", context.model, "--threads", context.threads, *arguments], timeout_s=7200),
                                 "quality_bench")
 
 

@@ -121,6 +121,24 @@ TEST_P(GemmTest, Q8BlockFormatsGiveTheSameBitsOnEveryLevel) {
   }
 }
 
+// More activations than one table of refined blocks holds, and rows too long to have refinements.
+TEST_P(GemmTest, LongRowsAndLargeBatchesGiveTheSameBitsOnEveryLevel) {
+  Rng rng(9, "large");
+  struct Shape {
+    int64_t n, num_x;
+  };
+  for (const auto [n, num_x] : {Shape{32768, 300}, Shape{131072, 65}, Shape{131072 + 32, 2}, Shape{131072 + 32, 17}}) {
+    const int64_t num_rows = 2;
+    const auto w = packed(DType::kQ8_0, random_rows(DType::kQ8_0, num_rows, n, rng), num_rows, n);
+    const auto x = quantize_rows(ops_, random_floats(num_x * n, rng), n);
+    EXPECT_EQ(refinements(x.data(), n).empty(), n > 131072);
+    std::vector<float> mine(static_cast<size_t>(num_x * num_rows)), scalar(mine.size());
+    ops_.gemm_q8(DType::kQ8_0, w.data(), num_rows, n, x.data(), num_x, mine.data(), num_rows);
+    ops_for(Isa::kScalar).gemm_q8(DType::kQ8_0, w.data(), num_rows, n, x.data(), num_x, scalar.data(), num_rows);
+    ASSERT_TRUE(same_bits(mine, scalar)) << level_name(ops_) << " n " << n << " activations " << num_x;
+  }
+}
+
 // Largest possible magnitudes: 16-bit intermediate sums must not saturate.
 TEST_P(GemmTest, Q8ExtremeQuantsAreExact) {
   for (const DType dtype : block_formats()) {
