@@ -18,6 +18,7 @@ void register_learn(CommandSet& commands);
 void register_recommend(CommandSet& commands);
 void register_eval_recommender(CommandSet& commands);
 void register_eval_reasons(CommandSet& commands);
+void register_reproduce(CommandSet& commands);
 void register_env(CommandSet& commands);
 void register_docs(CommandSet& commands);
 

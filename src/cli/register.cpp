@@ -17,6 +17,7 @@ void register_all(CommandSet& commands) {
   register_recommend(commands);
   register_eval_recommender(commands);
   register_eval_reasons(commands);
+  register_reproduce(commands);
   register_env(commands);
   register_docs(commands);
 }

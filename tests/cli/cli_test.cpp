@@ -91,6 +91,27 @@ TEST(Cli, PerplexityJson) {
   EXPECT_GT(report["tokens"].get<int>(), 3);
 }
 
+TEST(Cli, ReproduceSpeaksTheContract) {
+  const Path folder = std::filesystem::temp_directory_path() / ("attune-reproduce-" + std::to_string(::getpid()));
+  const auto result = run("reproduce soft-attributes --quick --seeds 2 --only C4 --only C7b --json --output " + folder.string());
+  ASSERT_EQ(result.code, 0) << result.err;
+  const auto measured = json::parse(result.out.substr(0, result.out.find('\n')));
+  EXPECT_EQ(measured["claim"], "C4");
+  EXPECT_TRUE(measured["holds"].is_boolean());
+  EXPECT_GT(measured["value"], 0);
+  EXPECT_EQ(measured["seeds"], 2);
+  const auto not_run = json::parse(result.out.substr(result.out.find('\n') + 1));
+  EXPECT_TRUE(not_run["holds"].is_null());
+  EXPECT_NE(not_run["note"].get<std::string>().find("not run: "), std::string::npos);
+  EXPECT_EQ(read_file(folder / "results.jsonl"), result.out);
+  EXPECT_TRUE(std::filesystem::exists(folder / "table.md"));
+  std::filesystem::remove_all(folder);
+  EXPECT_EQ(run("reproduce").code, 2);
+  EXPECT_EQ(run("reproduce nothing").code, 2);
+  EXPECT_EQ(run("reproduce soft-attributes --only C99").code, 1);
+  EXPECT_EQ(run("reproduce soft-attributes --seeds 1").code, 1);
+}
+
 TEST(Cli, ChatReadsLinesAndLeaves) {
   const auto result = run("chat -m " + tiny() + " -n 4 --seed 1", "hello\n\"\"\"two\nlines\"\"\"\n/clear\n/nothing\n/bye\nnever read\n");
   EXPECT_EQ(result.code, 0) << result.err;
