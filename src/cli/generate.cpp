@@ -94,6 +94,7 @@ int generate(const CommandContext& context, GenerateOptions& options) {
         {"ids", result.ids},
         {"text", text},
         {"finish_reason", lm::finish_name(result.finish)},
+        {"kv_bytes", result.sequence.kv_bytes()},
         {"timings", {{"prompt_tokens_per_second", prompt_rate}, {"predicted_tokens_per_second", decode_rate}}}};
     context.print(report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {

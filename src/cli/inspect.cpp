@@ -7,6 +7,8 @@
 #include "core/error.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
+#include "lm/checkpoint.h"
+#include "lm/kv_cache.h"
 
 namespace attune::cli {
 namespace {
@@ -54,6 +56,24 @@ Json inspect_source(const io::TensorSource& source) {
           {"types", types}, {"tensors", std::move(tensors)}};
 }
 
+/// Bytes that one sequence's keys and values take in the engine by type and length (lm/kv_cache.h); null if the file is no Gemma 3 model.
+Json kv_cache_json(const Path& path) {
+  Json report;
+  try {
+    const lm::ModelConfig config = lm::open_tensors(path).config;
+    for (const auto& [name, type] : {std::pair{"f16", kernels::KvType::kF16}, std::pair{"q8_0", kernels::KvType::kQ8_0}}) {
+      if (type == kernels::KvType::kQ8_0 && config.head_dim % 32 != 0) continue;
+      const lm::KvPool pool(config, type, lm::EngineOptions().rewind_margin, 0);
+      for (int64_t length = 1024; length < config.context_length; length *= 4)
+        report[name][std::to_string(length)] = pool.bytes_for(length);
+      report[name][std::to_string(config.context_length)] = pool.bytes_for(config.context_length);
+    }
+  } catch (const Error&) {  // what the file holds is shown all the same
+    return nullptr;
+  }
+  return report;
+}
+
 int inspect(const CommandContext& context, const InspectOptions& options) {
   const Path path = options.model;
   Json report;
@@ -68,6 +88,7 @@ int inspect(const CommandContext& context, const InspectOptions& options) {
     for (const auto& [key, value] : file->metadata()) metadata[key] = value;
     for (const auto& raw : file->unsupported()) report["unsupported"].push_back({{"name", raw.name}, {"type", raw.dtype}, {"shape", raw.shape}});
   }
+  if (Json kv = kv_cache_json(path); !kv.is_null()) report["kv_bytes"] = std::move(kv);
   report["metadata"] = std::move(metadata);
   const auto replace = nlohmann::json::error_handler_t::replace;
   if (context.common.json) {

@@ -85,6 +85,28 @@ TEST(Cli, GenerateJson) {
             run("generate -m " + tiny() + " -p hello -n 5 --seed 3").out);
 }
 
+// 2 G E b P (num_global pages + num_local min(pages, slots)) of data/tiny: 5 local layers with rings of ceil(71 / 32) + 1 = 4 pages, one
+// global layer, G E = 32 values in 64 or 34 bytes.
+TEST(Cli, MemoryOfKeysAndValuesIsTheFormula) {
+  const json file = json::parse(run("inspect " + tiny() + " --json").out);
+  const auto formula = [](int64_t length, int64_t bytes) {
+    const int64_t pages = (length + 31) / 32;
+    return 2 * bytes * 32 * (pages + 5 * std::min<int64_t>(pages, 4));
+  };
+  EXPECT_EQ(file["kv_bytes"], json({{"f16", {{"1024", formula(1024, 64)}, {"4096", formula(4096, 64)}}},
+                                    {"q8_0", {{"1024", formula(1024, 34)}, {"4096", formula(4096, 34)}}}}));
+  for (const auto& [type, bytes] : {std::pair{"f16", 64}, {"q8_0", 34}}) {
+    const json out = json::parse(
+        run("generate -m " + tiny() + " -p 'hello world' -n 300 --greedy --ignore-eos --json --kv-type " + std::string(type)).out);
+    const auto length = static_cast<int64_t>(out["prompt_ids"].size() + out["ids"].size()) - 1;  // the last token is not computed
+    EXPECT_EQ(out["kv_bytes"], formula(length, bytes)) << length;
+  }
+  const Path other = std::filesystem::temp_directory_path() / ("attune-cli-other-" + std::to_string(::getpid()) + ".gguf");
+  write_file_atomic(other, std::string("GGUF\3\0\0\0", 8) + std::string(16, '\0'));  // no tensor, no key
+  EXPECT_EQ(json::parse(run("inspect " + other.string() + " --json").out).count("kv_bytes"), 0u);
+  std::filesystem::remove(other);
+}
+
 TEST(Cli, PerplexityJson) {
   const json report = json::parse(run("perplexity -m " + tiny() + " -p 'hello world, hello' --compute f32 --json").out);
   EXPECT_NEAR(std::log(report["perplexity"].get<double>()), report["nll"].get<double>(), 1e-9);
@@ -117,6 +139,17 @@ TEST(Cli, ChatReadsLinesAndLeaves) {
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.err.find("base model"), std::string::npos);
   EXPECT_NE(result.err.find("Unknown command"), std::string::npos);
+}
+
+// A message that the context cannot hold is refused, and the conversation goes on without it.
+TEST(Cli, ChatSurvivesAFullContext) {
+  std::string words;
+  for (int i = 0; i < 5000; ++i) words += "word ";
+  const auto result = run("chat -m " + tiny() + " -n 4 --seed 1", words + "\nhello\n/clear\nhello\n/bye\n");
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.err.find("the context holds 4096; /clear starts anew"), std::string::npos) << result.err;
+  const auto only = run("chat -m " + tiny() + " -n 4 --seed 1", "hello\n/bye\n");
+  EXPECT_EQ(result.out.rfind(only.out, 0), 0u) << result.out << " | " << only.out;
 }
 
 TEST(Cli, RealModelSpeaksTheContract) {

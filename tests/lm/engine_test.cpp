@@ -256,6 +256,49 @@ TEST(Engine, CancelledWorkLeavesTheOthersAlone) {
   EXPECT_EQ(engine.stats().cancelled, 2);
 }
 
+// Cancelled while it decodes, computes its prompt, or waits for a place: over after the next step, which gives the places to others.
+TEST(Engine, CancelFreesThePlaceWithinOneStep) {
+  EngineOptions options = options_for("fast", 8);
+  options.max_sequences = 2;
+  Engine engine(tiny_model(), options);
+  struct Work {
+    int tokens = 0;
+    Finish finish = Finish::kNone;
+  };
+  std::vector<Work> work(5);
+  std::stop_source stop;
+  const auto submit = [&](size_t i, int64_t prompt, bool cancelled) {
+    Request request;
+    request.sequence = engine.start({.seed = i});
+    request.sequence.append(random_ids(prompt, i));
+    request.max_new = 100;
+    if (cancelled) request.stop = stop.get_token();
+    request.on_token = [&work, i](const Event&) { return ++work[i].tokens > 0; };
+    request.on_done = [&work, i](Sequence, Finish finish, const Error*) { work[i].finish = finish; };
+    engine.submit(std::move(request));
+  };
+  submit(0, 2, true);    // decodes soon
+  submit(1, 400, true);  // 8 positions a step
+  submit(2, 5, true);    // no place
+  submit(3, 2, false);
+  submit(4, 2, false);
+  for (int i = 0; i < 6; ++i) engine.step();
+  ASSERT_GT(work[0].tokens, 0);
+  ASSERT_EQ(work[1].tokens, 0);
+  ASSERT_EQ(engine.stats().running, 2);
+  ASSERT_EQ(engine.stats().queued, 3);
+  const int before = work[0].tokens;
+  stop.request_stop();
+  engine.step();
+  for (const size_t i : {0, 1, 2}) EXPECT_EQ(work[i].finish, Finish::kCancelled) << i;
+  EXPECT_EQ(work[0].tokens, before);
+  EXPECT_EQ(engine.stats().running, 2);
+  EXPECT_EQ(engine.stats().queued, 0);
+  EXPECT_EQ(work[3].tokens + work[4].tokens, 2);  // computed in that very step
+  while (work[3].finish == Finish::kNone || work[4].finish == Finish::kNone) engine.step();
+  EXPECT_EQ(engine.stats().kv_bytes, 0);
+}
+
 TEST(Engine, MemoryLimitFailsTheRequestThatMeetsItOnly) {
   EngineOptions options = options_for("f32");
   options.kv_memory_mib = 1;

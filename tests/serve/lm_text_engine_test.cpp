@@ -296,6 +296,28 @@ TEST(LmTextEngine, StoppingWithWorkInProgressIsClean) {
   }
 }
 
+// ggml-org/llama.cpp 12357: after the context was shifted, window caches gave nonsense. Here nothing is shifted: an answer ends where the
+// context does, as a beginning of the answer in a larger one, and a conversation that does not fit is refused.
+TEST(LmTextEngine, TheContextsEndEndsAnswers) {
+  LmTextEngineOptions options;
+  options.ctx_size = 32;
+  RealApi small(tiny(), options), large(tiny());
+  Json body = prompt("once", 96, 0);
+  EXPECT_EQ(small.post(kCompletions, body, 400)["error"]["param"], "max_tokens");
+  const std::string longer = large.post(kCompletions, body)["choices"][0]["text"];
+  body.erase("max_tokens");  // as many as the context holds, or until the model stops
+  const Json end = small.post(kCompletions, body);
+  EXPECT_EQ(end["choices"][0]["finish_reason"], "length");
+  EXPECT_EQ(end["usage"]["total_tokens"], 32);
+  const std::string text = end["choices"][0]["text"];
+  EXPECT_FALSE(text.empty());
+  EXPECT_TRUE(longer.starts_with(text)) << text << " | " << longer;
+  std::string words;
+  while (small.engine->tokenize(words).size() < 96) words += "word ";
+  const Json refused = small.post(kChat, {{"messages", {{{"role", "user"}, {"content", words}}}}}, 400);
+  EXPECT_EQ(refused["error"]["code"], "context_length_exceeded");
+}
+
 TEST(LmTextEngine, ControlTextOfUsersStaysText) {
   RealApi api(tiny());
   const auto bos = api.engine->tokenize("");

@@ -266,6 +266,35 @@ TEST(JsonSchema, BombsAreRefusedFast) {
   }
 }
 
+std::string refusal(const std::string& schema) {
+  try {
+    compile_json_schema(schema);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// Just within each limit, and just beyond it.
+TEST(JsonSchema, LimitsAreMetExactly) {
+  const auto nested = [](int levels) {
+    return repeat(R"({"type":"object","required":["x"],"properties":{"x":)", levels) + "{\"type\":\"null\"}" + repeat("}}", levels);
+  };
+  EXPECT_EQ(refusal(nested(kMaxGrammarDepth)), "");
+  EXPECT_NE(refusal(nested(kMaxGrammarDepth + 1)).find("no document of at most 64 levels"), std::string::npos);
+  const auto keys = [](size_t count) {
+    std::string text = "{\"default\":{";
+    for (size_t i = 1; i < count; ++i) text += cat(i > 1 ? "," : "", "\"p", i, "\":0");
+    return text + "}}";
+  };
+  EXPECT_EQ(refusal(keys(kMaxSchemaKeys)), "");
+  EXPECT_NE(refusal(keys(kMaxSchemaKeys + 1)).find("more than 10000 keys"), std::string::npos);
+  const auto bytes = [](size_t count) { return "{\"title\":\"" + std::string(count - 12, 'x') + "\"}"; };
+  EXPECT_EQ(bytes(100).size(), 100u);
+  EXPECT_EQ(refusal(bytes(kMaxSchemaBytes)), "");
+  EXPECT_NE(refusal(bytes(kMaxSchemaBytes + 1)).find("expected at most 262144"), std::string::npos);
+}
+
 TEST(JsonSchema, DocumentsNestToTheLimitAndNoFurther) {
   const auto grammar = compile_json_schema("true");
   EXPECT_TRUE(matches(grammar, repeat("[", kMaxGrammarDepth) + repeat("]", kMaxGrammarDepth)));
