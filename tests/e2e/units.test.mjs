@@ -319,6 +319,14 @@ test("a list's mean spectrum counts one sense of a word, and an item without the
   assert.deepEqual(chart.meanSpectrum([]), []);
 });
 
+test("offered are what a list has most of and, half as many, what it has least of", () => {
+  const means = [3, -2, 0.5, -1, 2, 0, -3].map((degree) => ({ name: String(degree), degree }));
+  assert.deepEqual(chart.chooseOffers(means, 6), ["3", "2", "0.5", "0", "-2", "-3"]);
+  assert.deepEqual(chart.chooseOffers(means, 3), ["3", "2", "-3"]);
+  assert.deepEqual(chart.chooseOffers(means.slice(0, 3), 6), ["3", "0.5", "-2"]);
+  assert.deepEqual([chart.degreeLimit([]), chart.degreeLimit([-4, Number.NaN]), chart.degreeLimit([1], 0.5)], [3, 4, 1]);
+});
+
 test("words are found by a part of them, beginnings first, then the most used", () => {
   const word = (name, users) => ({ name, users });
   const all = [word("gory", 2), word("Gothic", 9), word("allegory", 50), word("dark", 99)];
@@ -328,7 +336,7 @@ test("words are found by a part of them, beginnings first, then the most used", 
   assert.deepEqual(names("zz"), []);
 });
 
-test("histogram bars follow their edges; a trajectory's axis holds 0 and every step", () => {
+test("histogram bars follow their edges; a trajectory's axis holds every step and is never too short", () => {
   const bars = chart.histogramBars({ edges: [-1, 0, 3], counts: [4, 1] }, 100, 40);
   assert.deepEqual(bars, [
     { x: 0, y: 0, width: 25, height: 40 },
@@ -346,6 +354,16 @@ test("histogram bars follow their edges; a trajectory's axis holds 0 and every s
     ],
   );
   assert.equal(zero, 20);
+  const flat = chart.trajectoryPoints(
+    [2, 2.3].map((meanDegree) => ({ meanDegree, direction: null })),
+    100,
+    40,
+  );
+  assert.deepEqual(
+    flat.points.map(({ y }) => Math.round(y)),
+    [30, 10],
+  );
+  assert.equal(flat.zero, null);
   assert.equal(
     chart.describeTrajectory("gory", steps),
     "Mean of gory in the list: at the start +1.00, after less \u22121.00, after more +0.50.",

@@ -1,8 +1,15 @@
 // Geometry and words of the small charts, without drawing them.
 import type { Attribute, Histogram, SpectrumBar, TrajectoryStep } from "./attributes";
 
-/** Degrees are drawn up to this many standard deviations; what lies beyond ends at the edge. */
-export const kDegreeLimit = 3;
+/** Bars of degrees that lie together share an axis: up to this many standard deviations, or to the strongest of them. */
+const kDegreeLimit = 3;
+
+/** Where the axis of these degrees ends. */
+export function degreeLimit(degrees: Iterable<number>, least = kDegreeLimit): number {
+  let limit = least;
+  for (const degree of degrees) if (Number.isFinite(degree)) limit = Math.max(limit, Math.abs(degree));
+  return limit;
+}
 
 /** Part of a row from -100 to 100 with the zero in the middle: where it begins and how wide it is. */
 export interface Span {
@@ -80,6 +87,14 @@ export function meanSpectrum(spectra: readonly (readonly SpectrumBar[])[]): { na
   return means.sort((a, b) => Math.abs(b.degree) - Math.abs(a.degree) || (a.name < b.name ? -1 : 1));
 }
 
+/** What to offer for a list: first what it has most of (one may want less), then what it has least of (one may want more), two to one. */
+export function chooseOffers(means: readonly { name: string; degree: number }[], count: number): string[] {
+  const sorted = [...means].sort((a, b) => b.degree - a.degree).map(({ name }) => name);
+  if (sorted.length <= count) return sorted;
+  const most = Math.ceil((2 * count) / 3);
+  return [...sorted.slice(0, most), ...sorted.slice(most - count)];
+}
+
 /** Attributes whose name contains the query, names that begin with it first, then by number of users. */
 export function findAttributes(all: readonly Attribute[], query: string): Attribute[] {
   const wanted = query.trim().toLowerCase();
@@ -111,14 +126,26 @@ export interface LinePoint {
   step: TrajectoryStep;
 }
 
-/** Points of a trajectory in a box: steps from left to right, and an axis that holds all of them and the 0. */
-export function trajectoryPoints(steps: readonly TrajectoryStep[], width: number, height: number): { points: LinePoint[]; zero: number } {
+/** An axis is never shorter than this, so that a small change looks small. */
+const kLeastSpan = 0.6;
+
+/** Points of a trajectory in a box: steps from left to right, an axis that holds them all; where its 0 lies, or null if it lies outside. */
+export function trajectoryPoints(
+  steps: readonly TrajectoryStep[],
+  width: number,
+  height: number,
+): { points: LinePoint[]; zero: number | null } {
   const values = steps.map((step) => step.meanDegree);
-  const high = Math.max(0.1, ...values);
-  const low = Math.min(-0.1, ...values);
-  const y = (value: number) => (height * (high - value)) / (high - low);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const span = Math.max(kLeastSpan, most - least);
+  const high = (most + least + span) / 2;
+  const y = (value: number) => (height * (high - value)) / span;
   const gap = steps.length > 1 ? width / (steps.length - 1) : 0;
-  return { points: steps.map((step, n) => ({ x: n * gap, y: y(step.meanDegree), step })), zero: y(0) };
+  const zero = y(0);
+  return {
+    points: steps.map((step, n) => ({ x: n * gap, y: y(step.meanDegree), step })),
+    zero: zero >= 0 && zero <= height ? zero : null,
+  };
 }
 
 /** The same in words, for those who do not see the line. */

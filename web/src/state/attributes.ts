@@ -9,7 +9,7 @@ import {
   type SpectrumBar,
   type UserAttributes,
 } from "../lib/attributes";
-import { meanSpectrum } from "../lib/chart";
+import { chooseOffers, meanSpectrum } from "../lib/chart";
 import { shown } from "./recommend";
 import { recommends, server, user } from "./session";
 import { reportError } from "./toasts";
@@ -128,7 +128,7 @@ export function followAttributes(): void {
   effect(() => {
     const means = listMeans.value;
     if (means === null || offered.value.length > 0) return;
-    const telling = means.map((mean) => mean.name).filter(isTelling);
-    offered.value = telling.slice(0, kOffers);
+    const telling = means.filter((mean) => isTelling(mean.name));
+    offered.value = chooseOffers(telling, kOffers);
   });
 }

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { isAbort } from "../lib/api";
 import { fetchAttribute, type Attribute, type ItemDegree, type Sense } from "../lib/attributes";
-import { describeKind, describeSource, findAttributes, formatDegree, formatShare, kDegreeLimit } from "../lib/chart";
+import { degreeLimit, describeKind, describeSource, findAttributes, formatDegree, formatShare } from "../lib/chart";
 import { counted } from "../lib/format";
 import { attributes, openAttribute, ownSense, wordsOpen } from "../state/attributes";
 import { trajectories } from "../state/critique";
@@ -59,7 +59,7 @@ interface SenseProps {
 }
 
 function SenseColumn({ sense, number, own, all }: SenseProps) {
-  const limit = Math.max(kDegreeLimit, ...[...sense.high, ...sense.low].map((item) => Math.abs(item.degree) || 0));
+  const limit = degreeLimit([...sense.high, ...sense.low].map((item) => item.degree));
   const few = (items: ItemDegree[]) => (all ? items : items.slice(0, kFew));
   const share = formatShare(sense.share);
   const level = number === null ? "h3" : "h4";

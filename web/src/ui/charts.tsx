@@ -104,7 +104,7 @@ export function TrajectoryChart({ name, steps }: { name: string; steps: readonly
       role="img"
       aria-label={describeTrajectory(name, steps)}
     >
-      <path class="trajectory-zero" d={`M${-kLine.side} ${zero}H${kLine.width + kLine.side}`} />
+      {zero !== null && <path class="trajectory-zero" d={`M${-kLine.side} ${zero}H${kLine.width + kLine.side}`} />}
       <path class="trajectory-line" d={`M${points.map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`} />
       {points.map(({ x, y, step }, n) => (
         <g key={n} transform={`translate(${x.toFixed(1)} ${y.toFixed(1)})`}>

@@ -1,7 +1,7 @@
 // The ranked list. It is redrawn only when the order changes (words of a reason redraw one paragraph), and then items glide to their new
 // places: positions are read before the change and played back by the Web Animations API, unless less motion is asked for.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { formatDegree, kDegreeLimit, senseLabel } from "../lib/chart";
+import { degreeLimit, formatDegree, senseLabel } from "../lib/chart";
 import { counted, formatScore, scoreFractions } from "../lib/format";
 import { attributesState } from "../state/attributes";
 import { impact } from "../state/impact";
@@ -82,12 +82,13 @@ function Score({ score, fraction }: { score: number; fraction: number }) {
 
 /** How far the item has what was last asked for. */
 function Degree({ item }: { item: ShownItem }) {
-  const degree = impact.value?.degrees.get(item.item);
-  if (degree === undefined || !Number.isFinite(degree)) return null;
+  const change = impact.value;
+  const degree = change?.degrees.get(item.item);
+  if (change === null || degree === undefined || !Number.isFinite(degree)) return null;
   return (
     <div class="card-degree">
-      <span>{senseLabel(impact.value?.sense ?? "")}</span>
-      <DegreeBar value={degree} limit={kDegreeLimit} />
+      <span>{senseLabel(change.sense)}</span>
+      <DegreeBar value={degree} limit={degreeLimit(change.degrees.values())} />
       <span class="figure">{formatDegree(degree)}</span>
     </div>
   );

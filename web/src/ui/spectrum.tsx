@@ -1,5 +1,5 @@
 // What an item has of the attributes: its strongest ones as bars around the average item, each with "less" and "more".
-import { formatDegree, formatShare, kDegreeLimit, senseLabel } from "../lib/chart";
+import { degreeLimit, formatDegree, formatShare, senseLabel } from "../lib/chart";
 import type { SpectrumBar } from "../lib/attributes";
 import type { Item } from "../lib/types";
 import { isTelling, spectra } from "../state/attributes";
@@ -8,13 +8,13 @@ import { Step, WordButton } from "./steps";
 
 const kShown = 6;
 
-function Row({ bar, item }: { bar: SpectrumBar; item: Item }) {
+function Row({ bar, item, limit }: { bar: SpectrumBar; item: Item; limit: number }) {
   const share = formatShare(bar.percentile);
   return (
     <li class="spectrum-row">
       <WordButton name={bar.name} label={senseLabel(bar.sense)} />
       <span class="spectrum-bar" title={share === "" ? undefined : `More of it than ${share} of all items`}>
-        <DegreeBar value={bar.degree} limit={kDegreeLimit} />
+        <DegreeBar value={bar.degree} limit={limit} />
       </span>
       <span class="figure">{formatDegree(bar.degree)}</span>
       <span class="steps">
@@ -26,7 +26,11 @@ function Row({ bar, item }: { bar: SpectrumBar; item: Item }) {
 }
 
 export function Spectrum({ item, id }: { item: Item; id: string }) {
-  const bars = spectra.value.get(item.item)?.filter((bar) => isTelling(bar.name));
+  const bars = spectra.value
+    .get(item.item)
+    ?.filter((bar) => isTelling(bar.name))
+    .slice(0, kShown);
+  const limit = degreeLimit(bars?.map((bar) => bar.degree) ?? []);
   return (
     <div class="spectrum" id={id}>
       {bars === undefined ? (
@@ -35,8 +39,8 @@ export function Spectrum({ item, id }: { item: Item; id: string }) {
         <p class="hint">Nothing is known about this one.</p>
       ) : (
         <ul aria-label={`What ${item.title} is like`}>
-          {bars.slice(0, kShown).map((bar) => (
-            <Row key={bar.sense} bar={bar} item={item} />
+          {bars.map((bar) => (
+            <Row key={bar.sense} bar={bar} item={item} limit={limit} />
           ))}
         </ul>
       )}

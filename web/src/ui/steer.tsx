@@ -1,5 +1,5 @@
 // Above the list: words to steer it by, and what the last one did.
-import { formatDegree, kDegreeLimit, senseLabel } from "../lib/chart";
+import { degreeLimit, formatDegree, senseLabel } from "../lib/chart";
 import { absentHint, attributesState, listMeans, offered, wordsOpen } from "../state/attributes";
 import { critiqueText, critiquing, undo } from "../state/critique";
 import { impact, type Impact } from "../state/impact";
@@ -7,6 +7,9 @@ import { shown } from "../state/recommend";
 import { DegreeBar, Shift, TrajectoryChart } from "./charts";
 import { SearchIcon, UndoIcon } from "./icons";
 import { Step, WordButton } from "./steps";
+
+/** Means of a list reach less far than degrees of items. */
+const kMeanLimit = 1.5;
 
 function Absent() {
   return (
@@ -20,7 +23,14 @@ function Absent() {
   );
 }
 
-function Word({ name, degree }: { name: string; degree: number | null }) {
+interface WordProps {
+  name: string;
+  /** Mean of the list; null while unknown. */
+  degree: number | null;
+  limit: number;
+}
+
+function Word({ name, degree, limit }: WordProps) {
   return (
     <div class="word" role="group" aria-label={name}>
       <Step attribute={name} direction="less" item={null} />
@@ -28,7 +38,7 @@ function Word({ name, degree }: { name: string; degree: number | null }) {
         {degree !== null && (
           <>
             <span class="sr-only">, mean of the list {formatDegree(degree)}</span>
-            <DegreeBar value={degree} limit={kDegreeLimit / 2} />
+            <DegreeBar value={degree} limit={limit} />
           </>
         )}
       </WordButton>
@@ -41,6 +51,10 @@ export function Steer() {
   if (attributesState.value === "absent") return <Absent />;
   if (attributesState.value !== "known" || shown.value.length === 0) return null;
   const means = new Map(listMeans.value?.map(({ name, degree }) => [name, degree]));
+  const limit = degreeLimit(
+    offered.value.map((name) => means.get(name) ?? 0),
+    kMeanLimit,
+  );
   return (
     <section class="steer" aria-labelledby="steer-title">
       <div class="steer-head">
@@ -52,7 +66,7 @@ export function Steer() {
       <ul class="words">
         {offered.value.map((name) => (
           <li key={name}>
-            <Word name={name} degree={means.get(name) ?? null} />
+            <Word name={name} degree={means.get(name) ?? null} limit={limit} />
           </li>
         ))}
       </ul>
