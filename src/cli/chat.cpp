@@ -45,6 +45,9 @@ class Conversation {
     first_ = true;
   }
 
+  /// Whether an answer that failed took the sequence with it.
+  bool lost() const { return !sequence_.valid(); }
+
   /// Answers and prints as the text arrives.
   void answer(const std::string& user) {
     append_user(user);
@@ -161,7 +164,8 @@ int chat(const CommandContext& context, const ChatVerbOptions& options) {
         conversation.answer(message);
       } catch (const Error& error) {
         if (error.code() != ErrorCode::kResource) throw;
-        context.note(cat(error.message(), "; /clear starts anew."));
+        context.note(cat(error.message(), conversation.lost() ? "; a new conversation starts." : "; /clear starts anew."));
+        if (conversation.lost()) conversation.clear();
       }
     }
   }

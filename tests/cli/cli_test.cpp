@@ -150,6 +150,12 @@ TEST(Cli, ChatSurvivesAFullContext) {
   EXPECT_NE(result.err.find("the context holds 4096; /clear starts anew"), std::string::npos) << result.err;
   const auto only = run("chat -m " + tiny() + " -n 4 --seed 1", "hello\n/bye\n");
   EXPECT_EQ(result.out.rfind(only.out, 0), 0u) << result.out << " | " << only.out;
+  // The context would hold it, the memory does not: 4,096 positions in F32 take 1.2 MB.
+  const auto small =
+      run("chat -m " + tiny() + " -n 4 --seed 1 --kv-type f32 --kv-memory-mib 1", words.substr(0, 5 * 1290) + "\nhello\n/bye\n");
+  EXPECT_EQ(small.code, 0) << small.err;
+  EXPECT_NE(small.err.find("(--kv-memory-mib); a new conversation starts."), std::string::npos) << small.err;
+  EXPECT_EQ(small.out, run("chat -m " + tiny() + " -n 4 --seed 1 --kv-type f32", "hello\n/bye\n").out);
 }
 
 TEST(Cli, RealModelSpeaksTheContract) {

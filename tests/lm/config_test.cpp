@@ -103,6 +103,7 @@ TEST(Config, HfConfigWithDefaultsOfTheReferenceClass) {
   EXPECT_EQ(config.num_kv_heads, want.num_kv_heads);
   EXPECT_EQ(config.head_dim, want.head_dim);
   EXPECT_EQ(config.rope_scaling_factor, 8);
+  EXPECT_EQ(config.context_length, 131072);  // it is not scaled once more (vllm-project/vllm #33958)
   EXPECT_EQ(config.embedding_scale, want.embedding_scale);
   EXPECT_EQ(config.is_global, want.is_global);
   EXPECT_EQ(config.vocab_size, 262208);

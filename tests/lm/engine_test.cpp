@@ -368,22 +368,25 @@ TEST(Engine, ALoopServesConcurrentCallers) {
 }
 
 // The mask at its edge: a local layer sees W positions, itself included. Perplexity cannot show an error of one; a changed key can.
+// For a prompt in one chunk (Blaizzy/mlx-vlm #669: no window in its mask) and for one position at a time (unslothai/unsloth-zoo #635).
 TEST(Engine, WindowEdge) {
   // One local layer only (micro): the logits of the last position depend on the token W - 1 back and not on the one W back.
   const auto model = Model::load(testing::data_path("micro.gguf"));
   const int64_t w = model->config().sliding_window;
   ASSERT_EQ(model->config().num_global_layers(), 0);
-  Engine engine(model, options_for("f32"));
-  const int64_t n = 3 * w;
-  auto ids = random_ids(n, 16, model->config().vocab_size);
-  const auto base = logits_of(engine, ids);
-  const auto changed_at = [&](int64_t position) {
-    auto other = ids;
-    other[static_cast<size_t>(position)] = (other[static_cast<size_t>(position)] + 17) % model->config().vocab_size;
-    return logits_of(engine, other);
-  };
-  EXPECT_FALSE(same_bytes(changed_at(n - 1 - (w - 1)), base));
-  EXPECT_TRUE(same_bytes(changed_at(n - 1 - w), base));
+  for (const int chunk : {256, 1}) {
+    Engine engine(model, options_for("f32", chunk));
+    const int64_t n = 3 * w;
+    auto ids = random_ids(n, 16, model->config().vocab_size);
+    const auto base = logits_of(engine, ids);
+    const auto changed_at = [&](int64_t position) {
+      auto other = ids;
+      other[static_cast<size_t>(position)] = (other[static_cast<size_t>(position)] + 17) % model->config().vocab_size;
+      return logits_of(engine, other);
+    };
+    EXPECT_FALSE(same_bytes(changed_at(n - 1 - (w - 1)), base)) << chunk;
+    EXPECT_TRUE(same_bytes(changed_at(n - 1 - w), base)) << chunk;
+  }
 }
 
 TEST(KvCache, BytesFollowTheFormula) {

@@ -1,4 +1,4 @@
-// Random schedules: whatever the chunks, neighbours, forks, rewinds, cancels, cached prefixes and memory pressure, every request gives the
+// Random schedules: whatever the chunks, neighbours, adapters, forks, rewinds, cancels, cached prefixes and memory pressure, every request gives the
 // bytes of a run of its own. ATTUNE_SCHEDULES sets how many (300).
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "core/rng.h"
-#include "tests/lm/fixtures.h"
+#include "tests/lm/publish_fixtures.h"
 #include "text/json_schema.h"
 
 namespace attune::lm {
@@ -18,6 +18,13 @@ using testing::random_ids;
 using testing::tiny_model;
 
 constexpr int kMaxIdle = 1000;  // steps in a row that may compute nothing
+
+/// An adapter large enough to change what is said.
+WeightsId publish_adapter(Engine& engine) {
+  static const testing::MemorySource adapter = testing::adapter_tensors(0.5, 4, 3);
+  return engine.publish(adapter, Publish::kLoraF32, {.probe = false}).id;
+}
+constexpr WeightsId kAdapter = kBaseWeights + 1;  // the first set that an engine publishes
 
 struct Generated {
   std::vector<int32_t> ids;
@@ -77,6 +84,7 @@ Plan random_plan(Rng& rng) {
     plan.options.vocab = std::make_shared<const VocabSet>(VocabSet{{40, 41, 300}});
   }
   if (plan.options.vocab == nullptr && rng.below(3) == 0) plan.constraint = list_constraint();
+  plan.options.weights = rng.below(3) == 0 ? kAdapter : kBaseWeights;
   plan.max_new = static_cast<int64_t>(1 + rng.below(16));
   plan.cancel = rng.below(5) == 0;
   const bool only_tokens = plan.prompt.pieces.size() == 1;
@@ -138,6 +146,7 @@ void run_schedule(uint64_t seed, References& references) {
   Rng rng(seed, "schedule");
   const EngineOptions options = random_options(rng);
   Engine engine(tiny_model(), options);
+  ASSERT_EQ(publish_adapter(engine), kAdapter);
   std::vector<Plan> plans;
   for (uint64_t i = 0; i < 2 + rng.below(9); ++i) plans.push_back(random_plan(rng));
   std::vector<Generated> got(plans.size());
@@ -317,7 +326,7 @@ TEST(Schedules, EveryRequestGivesTheBytesOfARunOfItsOwn) {
     options.speculate = 0;
     options.threads = 2;
     options.kv_type = kv_type;
-    references.try_emplace(kv_type, tiny_model(), options);
+    publish_adapter(references.try_emplace(kv_type, tiny_model(), options).first->second);
   }
   for (uint64_t seed = 1; seed <= count && !::testing::Test::HasFailure(); ++seed) run_schedule(seed, references);
 }

@@ -90,6 +90,7 @@ TEST(LmTextEngine, AnswersDoNotDependOnOtherClients) {
   EXPECT_EQ(together, alone);
 }
 
+// Window caches that lose their past make every turn a full prefill (ggml-org/llama.cpp #15082).
 TEST(LmTextEngine, PrefixReuseChangesNothingButTheCount) {
   lm::EngineOptions without;
   without.prefix_cache_mib = 0;
@@ -296,7 +297,7 @@ TEST(LmTextEngine, StoppingWithWorkInProgressIsClean) {
   }
 }
 
-// ggml-org/llama.cpp 12357: after the context was shifted, window caches gave nonsense. Here nothing is shifted: an answer ends where the
+// ggml-org/llama.cpp #12357: after the context was shifted, window caches gave nonsense. Here nothing is shifted: an answer ends where the
 // context does, as a beginning of the answer in a larger one, and a conversation that does not fit is refused.
 TEST(LmTextEngine, TheContextsEndEndsAnswers) {
   LmTextEngineOptions options;
