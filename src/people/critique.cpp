@@ -55,6 +55,7 @@ void CritiqueOptions::describe(OptionList& list) {
       .choices({"heuristic", "bayes", "pairwise"});
   list.add("alpha", alpha, "Heuristic: first step as a share of the length of the user's vector.").range(0, 100);
   list.add("rho", rho, "Heuristic: decay of the step with the number of critiques.").range(0, 4);
+  list.add("least_length", least_length, "Heuristic: length that a user's vector counts as at least.").range(0, 1e6);
   list.add("beta", beta, "Sharpness of an answer (bayes, pairwise).").range(1e-6, 1e6);
   list.add("shift", shift, "Pairwise: standard deviations from the list to the wished items.").range(0, 100);
   list.add("neighbours", neighbours, "Pairwise: items nearest to the wish whose mean is compared with the list.").range(1, 1000);
@@ -71,6 +72,7 @@ void CritiqueOptions::check_ranges() const {
         ", expected heuristic, bayes or pairwise");
   need(alpha >= 0 && alpha <= 100, "alpha", alpha);
   need(rho >= 0 && rho <= 4, "rho", rho);
+  need(least_length >= 0 && least_length <= 1e6, "least_length", least_length);
   need(beta >= 1e-6 && beta <= 1e6, "beta", beta);
   need(shift >= 0 && shift <= 100, "shift", shift);
   need(neighbours >= 1 && neighbours <= 1000, "neighbours", neighbours);
@@ -229,7 +231,8 @@ void Critiquer::apply(CritiqueState& state, const CritiqueDirection& direction, 
   check_finite(v, cat("direction ", direction.name));
   check(norm(v) > kLeastLength, ErrorCode::kInvalidArgument, "[critique] direction ", direction.name, " is zero");
   if (options_.update == "heuristic") {
-    const double step = strength * sign * options_.alpha * norm(state.start) / std::pow(1.0 + state.steps, options_.rho);
+    const double step =
+        strength * sign * options_.alpha * std::max(norm(state.start), options_.least_length) / std::pow(1.0 + state.steps, options_.rho);
     for (size_t a = 0; a < width; ++a) state.mean[a] += step * v[a];
     ++state.steps;
     return;

@@ -32,6 +32,7 @@ struct CritiqueOptions {
   std::string update = "bayes";  ///< heuristic, bayes, pairwise
   double alpha = 0.25;  ///< heuristic: first step as a share of |u_0|; published kind of update, tuned over 0.1, 0.25, 0.5, 1
   double rho = 0.5;  ///< heuristic: decay of the step, 0 or 0.5
+  double least_length = 0;  ///< heuristic: |u_0| counts as at least this, so that somebody of whom nothing is known can move
   double beta = 1;  ///< bayes, pairwise: sharpness of the answer, above 0
   double shift = 1;  ///< pairwise: standard deviations from the list to the wished items
   int32_t neighbours = 10;  ///< pairwise: items nearest to the wish whose mean is compared with the list; 1 = one item
@@ -57,6 +58,7 @@ struct CritiqueEvent {
   int32_t sign = 1;  ///< +1 more, -1 less
   double strength = 1;  ///< in (0, 4]
   std::vector<std::string> slate;  ///< keys of the items shown
+  std::string update{};  ///< heuristic, bayes, pairwise; empty: not said
   friend bool operator==(const CritiqueEvent&, const CritiqueEvent&) = default;
 };
 

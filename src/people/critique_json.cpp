@@ -58,8 +58,9 @@ void expect_size(const std::vector<double>& values, size_t expected, std::string
 }  // namespace
 
 std::string critique_event_json(const CritiqueEvent& event) {
-  return Json{{"attribute", event.attribute}, {"sign", event.sign}, {"strength", event.strength}, {"slate", event.slate}}.dump(
-      -1, ' ', false, Json::error_handler_t::replace);
+  Json out = {{"attribute", event.attribute}, {"sign", event.sign}, {"strength", event.strength}, {"slate", event.slate}};
+  if (!event.update.empty()) out["update"] = event.update;
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 CritiqueEvent parse_critique_event(std::string_view json) {
@@ -75,6 +76,11 @@ CritiqueEvent parse_critique_event(std::string_view json) {
   if (object.contains("strength")) out.strength = number(object["strength"], "strength", kWhat);
   check(out.strength > 0 && out.strength <= 4, ErrorCode::kCorruptData, "[parse critique] field strength is ", out.strength,
         ", expected above 0, at most 4");
+  if (const auto update = object.find("update"); update != object.end()) {
+    check(*update == "heuristic" || *update == "bayes" || *update == "pairwise", ErrorCode::kCorruptData,
+          "[parse critique] field update: expected heuristic, bayes or pairwise");
+    out.update = update->get<std::string>();
+  }
   if (!object.contains("slate")) return out;
   const Json& slate = object["slate"];
   check(slate.is_array() && slate.size() <= kMaxSlate, ErrorCode::kCorruptData, "[parse critique] field slate: expected a list of at most ",

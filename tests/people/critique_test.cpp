@@ -173,6 +173,21 @@ TEST(Critique, HeuristicSteps) {
   EXPECT_EQ(state.steps, 2);
 }
 
+TEST(Critique, HeuristicStepsOfSomebodyUnknownHaveALeastLength) {
+  CritiqueOptions options;
+  options.update = "heuristic";
+  options.alpha = 0.5;
+  options.least_length = 2;
+  const Critiquer critiquer(kItems, 2, {}, options);
+  const auto direction = critiquer.direction("x", std::vector<float>{1, 0}, std::vector<double>{1});
+  auto state = critiquer.start({{0, 0}, {}});
+  critiquer.apply(state, direction, 1, 1, {});
+  EXPECT_NEAR(state.mean[0], 1, 1e-12);
+  auto longer = critiquer.start({{0, 4}, {}});
+  critiquer.apply(longer, direction, 1, 1, {});
+  EXPECT_NEAR(longer.mean[0], 2, 1e-12);
+}
+
 TEST(Critique, DirectionsAndMixtures) {
   const Critiquer critiquer(kItems, 2, {}, {});
   const std::vector<float> senses = {1, 0, 0, 1};
@@ -267,7 +282,7 @@ TEST(Critique, JsonContinuesBitForBitAndReplayRebuilds) {
     auto copy = state;
     std::vector<CritiqueEvent> events;
     for (int t = 0; t < 4; ++t) {
-      CritiqueEvent event{t % 2 == 0 ? "a" : "b", t < 2 ? 1 : -1, t == 3 ? 2.5 : 1.0, {}};
+      CritiqueEvent event{t % 2 == 0 ? "a" : "b", t < 2 ? 1 : -1, t == 3 ? 2.5 : 1.0, {}, t == 2 ? update : ""};
       std::vector<ItemIndex> slate;
       for (const auto& scored : critiquer.slate(state)) {
         slate.push_back(scored.item);
@@ -377,7 +392,10 @@ TEST(Critique, BadJson) {
   event("strength", R"({"attribute":"a","sign":1,"strength":"2"})");
   event("strength", R"({"attribute":"a","sign":1,"strength":-1})");
   event("slate", R"({"attribute":"a","sign":1,"slate":[1]})");
+  event("update", R"({"attribute":"a","sign":1,"update":"newton"})");
+  event("update", R"({"attribute":"a","sign":1,"update":5})");
   EXPECT_EQ(parse_critique_event(R"({"attribute":"a","sign":-1})").strength, 1);
+  EXPECT_EQ(parse_critique_event(R"({"attribute":"a","sign":-1})").update, "");
 
   const Critiquer critiquer(kItems, 2, {}, {});
   const std::string good = critique_state_json(critiquer.start(flat_prior(2)));
