@@ -71,6 +71,7 @@ class Checks:
         self.item = f"check-item-{os.getpid()}"
         self.model = None
         self.seen_item = None
+        self.word = None
 
     def health(self):
         return self.client.json("GET", "/health")["status"]
@@ -159,6 +160,28 @@ class Checks:
         self.client.json("POST", "/v1/feedback", {"user": self.fresh, "item": answer["items"][0]["item"], "kind": "dismiss"})
         return f"new user {self.fresh}, rated {self.seen_item}, sent twice and stored once"
 
+    def attributes(self):
+        words = self.client.json("GET", "/v1/attributes")["data"]
+        need(words, "no attribute is listed")
+        self.word = next((word["name"] for word in words if word["name"] == "horror"), words[0]["name"])
+        one = self.client.json("GET", "/v1/attributes/" + urllib.parse.quote(self.word))
+        need(one["senses"][0]["high"] and one["senses"][0]["histogram"]["counts"], "no items or histogram")
+        bars = self.client.json("GET", f"/v1/items/{self.seen_item}/attributes")["attributes"]
+        need(len(bars) == len(words), f"{len(bars)} bars, expected {len(words)}")
+        mine = self.client.json("GET", f"/v1/users/{self.user}/attributes")["attributes"]
+        need(len(mine) == len(words), f"{len(mine)} tastes, expected {len(words)}")
+        return f"{len(words)} words; {self.user} wants most of {mine[0]['name']} ({mine[0]['taste']:+.1f})"
+
+    def critique(self):
+        before = self.client.json("POST", "/v1/recommend", {"user": self.fresh, "k": 10})
+        answer = self.client.json("POST", "/v1/critique", {"user": self.fresh, "attribute": self.word, "direction": "less"})
+        low, high = answer["after"]["mean_degree"], answer["before"]["mean_degree"]
+        need(low < high, f"less {self.word} moved the list from {high:.2f} to {low:.2f}")
+        self.client.json("DELETE", f"/v1/users/{self.fresh}/critiques/{answer['event']}")
+        after = self.client.json("POST", "/v1/recommend", {"user": self.fresh, "k": 10})
+        need(after["items"] == before["items"], "the list is not as before after taking the critique back")
+        return f"less {self.word}: {high:+.2f} to {low:+.2f}, taken back"
+
     def items(self):
         path = "/v1/items/" + self.item
         self.client.json("PUT", path, {"title": "A Film for Checking", "year": 2001, "genres": ["Drama"]})
@@ -241,7 +264,7 @@ def main():
         ("POST /v1/embeddings", checks.embeddings),
         ("POST /tokenize /detokenize", checks.tokenize),
         ("POST /v1/recommend", checks.recommend), ("  with reasons", checks.recommend_because), ("  streaming", checks.recommend_stream),
-        ("POST /v1/feedback", checks.feedback), ("PUT GET DELETE /v1/items", checks.items), ("GET DELETE /v1/users", checks.users),
+        ("POST /v1/feedback", checks.feedback), ("GET attributes", checks.attributes), ("POST /v1/critique", checks.critique), ("PUT GET DELETE /v1/items", checks.items), ("GET DELETE /v1/users", checks.users),
         ("GET /metrics", checks.metrics), ("refusals", checks.refusals),
     ):
         begin = time.monotonic()

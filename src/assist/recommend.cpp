@@ -1,18 +1,15 @@
 #include "assist/recommend.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <set>
-#include <unordered_map>
 
-#include "assist/catalogue_internal.h"
 #include "assist/explain.h"
 #include "assist/grounding_internal.h"
+#include "assist/recommend_internal.h"
 #include "core/error.h"
 #include "core/rng.h"
 #include "people/recommender.h"
-#include "people/taste.h"
 
 namespace attune::assist {
 namespace {
@@ -21,17 +18,6 @@ constexpr size_t kMaxCachedUsers = 4096;
 constexpr size_t kMaxListedRatings = 50;
 constexpr int kMaxK = 1000;
 constexpr int kMaxExplained = 50;
-
-/// A user as recommendations need one. Immutable once made.
-struct UserState {
-  std::optional<people::UserIndex> learned;   ///< not for erased users
-  std::vector<people::RatedItem> ratings;     ///< learned items only
-  people::UserVector vector;
-  std::vector<people::ItemIndex> dismissed;
-  std::set<std::string, std::less<>> rated_added;     ///< rated items without factors
-  std::set<std::string, std::less<>> dismissed_added;
-  people::Taste taste;
-};
 
 bool is_number(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -60,96 +46,125 @@ int shared_count(const std::vector<std::string>& a, const std::vector<std::strin
 
 }  // namespace
 
-struct RecommendService::State {
-  std::shared_ptr<const people::Recommender> recommender;
-  std::shared_ptr<store::EventStore> store;
-  std::shared_ptr<Explainer> explainer;
-  Catalogue catalogue;
+RecommendService::State::State(std::shared_ptr<const people::Recommender> r, std::shared_ptr<store::EventStore> s,
+                               std::shared_ptr<Explainer> e, std::shared_ptr<const people::LearnedAttributes> attributes,
+                               std::string why_none)
+    : recommender(std::move(r)),
+      store(std::move(s)),
+      explainer(std::move(e)),
+      no_attributes(std::move(why_none)),
+      catalogue(recommender, store) {
+  if (attributes != nullptr) profile = std::make_unique<const people::CritiqueProfile>(recommender, std::move(attributes));
+}
 
-  std::mutex cache_mutex;
-  std::unordered_map<std::string, std::shared_ptr<const UserState>> cache;
-  uint64_t generation = 0;  ///< rises with every change of a user; what was read before a change is not kept
+std::optional<people::UserIndex> RecommendService::State::learned_user(std::string_view user) const {
+  const auto index = recommender->users().find(user);
+  if (!index || (store != nullptr && store->is_erased(user))) return std::nullopt;
+  return index;
+}
 
-  std::atomic<int64_t> from_model{0};
-  std::atomic<int64_t> from_template{0};
-
-  State(std::shared_ptr<const people::Recommender> r, std::shared_ptr<store::EventStore> s, std::shared_ptr<Explainer> e)
-      : recommender(std::move(r)), store(std::move(s)), explainer(std::move(e)), catalogue(recommender, store) {}
-
-  std::optional<people::UserIndex> learned_user(std::string_view user) const {
-    const auto index = recommender->users().find(user);
-    if (!index || (store != nullptr && store->is_erased(user))) return std::nullopt;
-    return index;
-  }
-
-  std::shared_ptr<const UserState> user(const std::string& user) {
-    uint64_t read_at = 0;
-    {
-      const std::lock_guard lock(cache_mutex);
-      if (const auto found = cache.find(user); found != cache.end()) return found->second;
-      read_at = generation;
-    }
-    auto made = make_user(user);
+std::shared_ptr<const UserState> RecommendService::State::user(const std::string& user, bool may_be_new) {
+  uint64_t read_at = 0;
+  std::shared_ptr<const UserState> cached;
+  {
     const std::lock_guard lock(cache_mutex);
-    if (read_at == generation) {
-      if (cache.size() >= kMaxCachedUsers) cache.clear();
-      cache[user] = made;
+    if (const auto found = cache.find(user); found != cache.end()) cached = found->second;
+    read_at = generation;
+  }
+  if (cached != nullptr && cached->last_event == newest_event(user)) return cached;
+  auto made = make_user(user, may_be_new);
+  if (!made->learned && made->last_event == 0) return made;  // nobody yet
+  const std::lock_guard lock(cache_mutex);
+  if (read_at == generation) {
+    if (cache.size() >= kMaxCachedUsers) cache.clear();
+    cache[user] = made;
+  }
+  return made;
+}
+
+std::vector<store::Event> RecommendService::State::events_of(std::string_view user, const store::EventQuery& query) const {
+  return store != nullptr ? store->user_events(user, query) : std::vector<store::Event>();
+}
+
+int64_t RecommendService::State::newest_event(std::string_view user) const {
+  store::EventQuery query;
+  query.limit = 1;
+  query.newest_first = true;
+  const auto events = events_of(user, query);
+  return events.empty() ? 0 : events.front().sequence;
+}
+
+store::EventStore& RecommendService::State::writable() const {
+  check(store != nullptr, ErrorCode::kFailedPrecondition, "[recommend service] there is no store to write to");
+  return *store;
+}
+
+void RecommendService::State::forget(const std::string& user) {
+  const std::lock_guard lock(cache_mutex);
+  ++generation;
+  cache.erase(user);
+}
+
+std::shared_ptr<const UserState> RecommendService::State::make_user(const std::string& user, bool may_be_new) const {
+  auto out = std::make_shared<UserState>();
+  out->learned = learned_user(user);
+  const std::vector<store::Event> events = events_of(user);
+  check(out->learned || !events.empty() || may_be_new, ErrorCode::kNotFound, "[user] unknown user \"",
+        std::string_view(user).substr(0, 100), "\"");
+  if (!events.empty()) out->last_event = events.back().sequence;
+  out->ratings = recommender->history(out->learned, events);
+  out->dismissed = recommender->dismissed(events);
+  for (const store::Event& event : events) {
+    if (event.item.empty() || recommender->items().find(event.item)) continue;
+    if (event.kind == store::kRating) {
+      out->rated_added.insert(event.item);
+      out->dismissed_added.erase(event.item);
     }
-    return made;
+    if (event.kind == store::kDismiss) out->dismissed_added.insert(event.item);
   }
-  std::vector<store::Event> events_of(std::string_view user, const store::EventQuery& query = {}) const {
-    return store != nullptr ? store->user_events(user, query) : std::vector<store::Event>();
+  out->folded = recommender->fold_in(out->ratings);
+  out->vector = out->folded;
+  out->taste = people::taste_of(*recommender, out->ratings);
+  out->critiques = people::critiques_in_force(events).critiques;
+  if (profile != nullptr && !out->critiques.empty()) {
+    out->vector = profile->replay(out->learned, out->ratings, out->folded, out->critiques).vector;
   }
-  store::EventStore& writable() const {
-    check(store != nullptr, ErrorCode::kFailedPrecondition, "[recommend service] there is no store to write to");
-    return *store;
-  }
-  void forget(const std::string& user) {
-    const std::lock_guard lock(cache_mutex);
-    ++generation;
-    cache.erase(user);
-  }
+  return out;
+}
 
-  std::shared_ptr<const UserState> make_user(const std::string& user) const {
-    auto out = std::make_shared<UserState>();
-    out->learned = learned_user(user);
-    const std::vector<store::Event> events = events_of(user);
-    check(out->learned || !events.empty(), ErrorCode::kNotFound, "[user] unknown user \"", std::string_view(user).substr(0, 100), "\"");
-    out->ratings = recommender->history(out->learned, events);
-    out->dismissed = recommender->dismissed(events);
-    for (const store::Event& event : events) {
-      if (recommender->items().find(event.item)) continue;
-      if (event.kind == store::kRating) {
-        out->rated_added.insert(event.item);
-        out->dismissed_added.erase(event.item);
-      }
-      if (event.kind == store::kDismiss) out->dismissed_added.insert(event.item);
-    }
-    out->vector = recommender->fold_in(out->ratings);
-    out->taste = people::taste_of(*recommender, out->ratings);
-    return out;
+const people::CritiqueProfile& RecommendService::State::critic() const {
+  check(profile != nullptr, ErrorCode::kFailedPrecondition, no_attributes);
+  return *profile;
+}
+
+std::vector<RecommendedItem> RecommendService::State::described(const std::vector<Ranked>& ranked) const {
+  std::vector<RecommendedItem> out;
+  for (const auto& [id, score] : ranked) {
+    const auto entry = catalogue.find(id);
+    if (!entry) continue;  // deleted this moment
+    RecommendedItem item;
+    item.item = entry->id;
+    item.title = entry->title;
+    item.catalogue_title = entry->catalogue_title;
+    item.year = entry->year;
+    item.genres = entry->genres;
+    item.score = score;
+    out.push_back(std::move(item));
   }
+  return out;
+}
 
-  struct Ranked {
-    std::string item;
-    double score = 0;
-  };
-  std::vector<Ranked> rank(const UserState& user, int k, bool exclude_seen) const;
-  std::vector<Ranked> rank_added(const UserState& user, bool exclude_seen) const;
-  void explain(RecommendReply& reply, const RecommendCall& call, const UserState& user, const RecommendCallbacks& callbacks,
-               std::stop_token stop);
-};
-
-std::vector<RecommendService::State::Ranked> RecommendService::State::rank(const UserState& user, int k, bool exclude_seen) const {
+std::vector<RecommendService::State::Ranked> RecommendService::State::rank(const UserState& user, const people::UserVector& vector, int k,
+                                                                           bool exclude_seen) const {
   people::RecommendOptions options;
   options.k = k;
   options.exclude_rated = exclude_seen;
   options.exclude = user.dismissed;
   options.accept = [this](people::ItemIndex index) { return !catalogue.is_deleted(recommender->items().key(index)); };
   std::vector<Ranked> out;
-  for (const people::ScoredItem& hit : recommender->recommend(user.vector, user.ratings, options))
+  for (const people::ScoredItem& hit : recommender->recommend(vector, user.ratings, options))
     out.push_back({recommender->items().key(hit.item), hit.score});
-  const std::vector<Ranked> added = rank_added(user, exclude_seen);
+  const std::vector<Ranked> added = rank_added(user, vector, exclude_seen);
   if (added.empty()) return out;
   out.insert(out.end(), added.begin(), added.end());
   std::stable_sort(out.begin(), out.end(), [](const Ranked& a, const Ranked& b) { return a.score > b.score; });
@@ -158,14 +173,15 @@ std::vector<RecommendService::State::Ranked> RecommendService::State::rank(const
 }
 
 /// Cold start: mean score of the learned items, each weighted by the genres it shares (docs/methods/reasons.md, "Added items").
-std::vector<RecommendService::State::Ranked> RecommendService::State::rank_added(const UserState& user, bool exclude_seen) const {
+std::vector<RecommendService::State::Ranked> RecommendService::State::rank_added(const UserState& user, const people::UserVector& vector,
+                                                                                 bool exclude_seen) const {
   const std::vector<CatalogueEntry> added = catalogue.added();
   std::vector<Ranked> out;
   if (added.empty()) return out;
   people::RecommendOptions all;
   all.k = std::min<int>(100000, recommender->items().size());
   all.exclude_rated = false;
-  const std::vector<people::ScoredItem> scores = recommender->recommend(user.vector, {}, all);
+  const std::vector<people::ScoredItem> scores = recommender->recommend(vector, {}, all);
   for (const CatalogueEntry& entry : added) {
     if (user.dismissed_added.contains(entry.id) || (exclude_seen && user.rated_added.contains(entry.id))) continue;
     double sum = 0;
@@ -219,14 +235,28 @@ void RecommendService::State::explain(RecommendReply& reply, const RecommendCall
 }
 
 RecommendService::RecommendService(std::shared_ptr<const people::Recommender> recommender, std::shared_ptr<store::EventStore> store,
-                                   std::shared_ptr<Explainer> explainer) {
+                                   std::shared_ptr<Explainer> explainer, std::shared_ptr<const people::LearnedAttributes> attributes) {
   check(recommender != nullptr, ErrorCode::kInvalidArgument, "[recommend service] no recommender");
-  state_ = std::make_unique<State>(std::move(recommender), std::move(store), std::move(explainer));
+  state_ = std::make_unique<State>(std::move(recommender), std::move(store), std::move(explainer), std::move(attributes),
+                                   cat("[attributes] none were learned: run `", people::kLearnAttributesCommand, "`"));
 }
 
 std::unique_ptr<RecommendService> RecommendService::open(const Path& recommender_folder, std::shared_ptr<store::EventStore> store,
                                                          std::shared_ptr<Explainer> explainer) {
-  return std::make_unique<RecommendService>(people::Recommender::load(recommender_folder), std::move(store), std::move(explainer));
+  auto recommender = people::Recommender::load(recommender_folder);
+  std::shared_ptr<const people::LearnedAttributes> attributes;
+  std::string why_none;
+  try {
+    attributes = people::LearnedAttributes::load(recommender_folder, *recommender);
+  } catch (const Error& error) {  // lists are served without them
+    why_none = error.what();
+    if (why_none.find(people::kLearnAttributesCommand) == std::string::npos) {
+      why_none += cat("; run `", people::kLearnAttributesCommand, "` again");
+    }
+  }
+  auto out = std::make_unique<RecommendService>(std::move(recommender), std::move(store), std::move(explainer), std::move(attributes));
+  if (!why_none.empty()) out->state_->no_attributes = std::move(why_none);
+  return out;
 }
 
 RecommendService::~RecommendService() = default;
@@ -239,18 +269,7 @@ RecommendReply RecommendService::recommend(const RecommendCall& call, const Reco
   RecommendReply reply;
   reply.user = call.user;
   reply.model = state_->recommender->version();
-  for (const auto& ranked : state_->rank(*user, call.k, call.exclude_seen)) {
-    const auto entry = state_->catalogue.find(ranked.item);
-    if (!entry) continue;  // deleted this moment
-    RecommendedItem item;
-    item.item = entry->id;
-    item.title = entry->title;
-    item.catalogue_title = entry->catalogue_title;
-    item.year = entry->year;
-    item.genres = entry->genres;
-    item.score = ranked.score;
-    reply.items.push_back(std::move(item));
-  }
+  reply.items = state_->described(state_->rank(*user, call.k, call.exclude_seen));
   if (callbacks.on_items) callbacks.on_items(reply);
   if (call.because) state_->explain(reply, call, *user, callbacks, std::move(stop));
   return reply;

@@ -24,27 +24,18 @@
 #include <vector>
 
 #include "assist/because.h"
+#include "assist/critique.h"
 #include "core/file.h"
 #include "store/event_store.h"
 
 namespace attune::people {
+class LearnedAttributes;
 class Recommender;
-}
+}  // namespace attune::people
 
 namespace attune::assist {
 
 class Explainer;
-
-struct RecommendedItem {
-  std::string item;  ///< id
-  std::string title;  ///< as people write it: "The Third Man"
-  std::string catalogue_title;  ///< "Third Man, The"
-  std::optional<int> year;
-  std::vector<std::string> genres;
-  double score = 0;
-  std::optional<std::string> because;
-  BecauseSource because_source = BecauseSource::kNone;
-};
 
 struct RecommendReply {
   std::string user;
@@ -116,8 +107,9 @@ class RecommendService {
   /// `recommender` must be given. Without a `store` nothing is remembered: only the learned users and items are there, and functions that
   /// write throw kFailedPrecondition. `explainer` may be null.
   RecommendService(std::shared_ptr<const people::Recommender> recommender, std::shared_ptr<store::EventStore> store,
-                   std::shared_ptr<Explainer> explainer = nullptr);
-  /// Loads the learned recommender from its folder. Throws kNotFound, kCorruptData, kUnsupported.
+                   std::shared_ptr<Explainer> explainer = nullptr, std::shared_ptr<const people::LearnedAttributes> attributes = nullptr);
+  /// Loads the learned recommender from its folder, and its attributes if they can be used (`attributes_problem` says why not). Throws
+  /// kNotFound, kCorruptData, kUnsupported.
   static std::unique_ptr<RecommendService> open(const Path& recommender_folder, std::shared_ptr<store::EventStore> store,
                                                 std::shared_ptr<Explainer> explainer = nullptr);
   ~RecommendService();
@@ -150,6 +142,27 @@ class RecommendService {
   bool erase_user(std::string_view user);
   /// Everything kept about a user, JSON lines. kNotFound.
   std::string export_user(std::string_view user) const;
+
+  // ---- what people mean by their words (assist/critique.h) ----
+
+  /// Why there are no attributes; empty if there are. Without them the functions below throw kFailedPrecondition with this text, and lists do
+  /// not know of critiques.
+  std::string attributes_problem() const;
+  /// All attributes, the strongest items of each sense. `user` (may be empty): says which sense is theirs.
+  AttributeList attributes(std::string_view user = {}) const;
+  /// One with longer lists and histograms. kNotFound naming close names.
+  AttributeInfo attribute(std::string_view name) const;
+  /// Degrees of an item, strongest first; empty for an item without factors. kNotFound. `user` as above.
+  ItemAttributes item_attributes(std::string_view item, std::string_view user = {}) const;
+  /// What the user's profile wants more or less of than the average user, and what they said. kNotFound (user).
+  UserAttributes user_attributes(std::string_view user) const;
+  /// Stores the critique, durable when it returns, and ranks anew. Somebody new becomes a user by it. kNotFound (attribute, item),
+  /// kInvalidArgument (a field outside its limits). `stop` ends the writing of reasons; the critique stays.
+  CritiqueReply critique(const CritiqueCall& call, std::stop_token stop = {});
+  /// The user's list now, with the degrees of a word; as `critique` would show it before. kNotFound (user, attribute).
+  CritiqueList critique_list(std::string_view user, std::string_view attribute, int k) const;
+  /// Takes a critique back, durable when it returns. kNotFound: no such critique of this user.
+  UndoReply undo_critique(std::string_view user, std::string_view event_id);
 
   /// Version of the learned recommender.
   const std::string& model_version() const noexcept;

@@ -26,6 +26,12 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/users/{id}", true, true, "Ratings and taste of a user.", handle_get_user},
     {"DELETE", "/v1/users/{id}", true, true, "Erase a user's events and forget what was learned.", handle_delete_user},
     {"GET", "/v1/users/{id}/export", true, true, "Everything kept about a user, JSON lines.", handle_export_user},
+    {"GET", "/v1/attributes", true, true, "Words that lists can be criticised with: ?user=.", handle_attributes},
+    {"GET", "/v1/attributes/{name}", true, true, "One word: its senses, typical items, histogram.", handle_attribute},
+    {"GET", "/v1/items/{id}/attributes", true, true, "How much an item has of each word: ?user=.", handle_item_attributes},
+    {"GET", "/v1/users/{id}/attributes", true, true, "What a user wants more and less of, and said.", handle_user_attributes},
+    {"POST", "/v1/critique", true, true, "More or less of a word; durable when answered.", handle_critique},
+    {"DELETE", "/v1/users/{id}/critiques/{event}", true, true, "Take a critique back.", handle_undo_critique},
     {"GET", "/*", true, false, "The page and its assets.", handle_page},
 };
 

@@ -99,6 +99,12 @@ void handle_users(Call& call);
 void handle_get_user(Call& call);
 void handle_delete_user(Call& call);
 void handle_export_user(Call& call);
+void handle_attributes(Call& call);
+void handle_attribute(Call& call);
+void handle_item_attributes(Call& call);
+void handle_user_attributes(Call& call);
+void handle_critique(Call& call);
+void handle_undo_critique(Call& call);
 void handle_page(Call& call);
 
 }  // namespace attune::serve

@@ -4,13 +4,10 @@
 #include "assist/recommend.h"
 #include "serve/api_error.h"
 #include "serve/json.h"
+#include "serve/people_routes_internal.h"
 #include "serve/route.h"
 
 namespace attune::serve {
-namespace {
-
-constexpr size_t kMaxIdBytes = 256;
-constexpr int kMaxListed = 1000;
 
 assist::RecommendService& people(Call& call) {
   if (call.app->people == nullptr) {
@@ -19,28 +16,12 @@ assist::RecommendService& people(Call& call) {
   return *call.app->people;
 }
 
-/// Runs `body`; a full or failing disk is 503, not the client's rate.
-template <class Body>
-decltype(auto) storing(Body&& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kResource || error.code() == ErrorCode::kIo)
-      throw ApiError(503, error.what(), "", "storage_unavailable");
-    throw;
-  }
+const std::string& path_id(Call& call) {
+  if (call.params[0].size() > kMaxIdBytes) throw ApiError(400, cat("an id has at most ", kMaxIdBytes, " bytes"), "id", "invalid_value");
+  return call.params[0];
 }
 
-/// Runs `body`; what it does not find is the `kind` ("user", "item") that the request names.
-template <class Body>
-decltype(auto) finding(const std::string& kind, Body&& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kNotFound) throw ApiError(404, error.what(), kind, kind + "_not_found");
-    throw;
-  }
-}
+namespace {
 
 OrderedJson optional_text(const std::optional<std::string>& text) { return text ? OrderedJson(*text) : OrderedJson(nullptr); }
 OrderedJson optional_year(const std::optional<int>& year) { return year ? OrderedJson(*year) : OrderedJson(nullptr); }
@@ -49,21 +30,29 @@ OrderedJson source_json(assist::BecauseSource source) {
   return name.empty() ? OrderedJson(nullptr) : OrderedJson(name);
 }
 
-OrderedJson items_json(const std::vector<assist::RecommendedItem>& items) {
-  OrderedJson out = OrderedJson::array();
-  for (const auto& item : items) {
-    out.push_back({{"item", item.item},
-                   {"title", item.title},
-                   {"year", optional_year(item.year)},
-                   {"genres", item.genres},
-                   {"score", item.score},
-                   {"because", optional_text(item.because)},
-                   {"because_source", source_json(item.because_source)}});
-  }
-  return out;
+}  // namespace
+
+OrderedJson item_json(const assist::RecommendedItem& item) {
+  return {{"item", item.item},
+          {"title", item.title},
+          {"year", optional_year(item.year)},
+          {"genres", item.genres},
+          {"score", item.score},
+          {"because", optional_text(item.because)},
+          {"because_source", source_json(item.because_source)}};
 }
 
 OrderedJson share_json(const assist::BecauseShare& share) { return {{"model", share.model}, {"template", share.from_template}}; }
+
+namespace {
+
+constexpr int kMaxListed = 1000;
+
+OrderedJson items_json(const std::vector<assist::RecommendedItem>& items) {
+  OrderedJson out = OrderedJson::array();
+  for (const auto& item : items) out.push_back(item_json(item));
+  return out;
+}
 
 OrderedJson entry_json(const assist::CatalogueEntry& entry) {
   OrderedJson out = {
@@ -90,12 +79,6 @@ std::string query_text(const net::Request& request) {
   if (text == nullptr) return {};
   if (text->size() > kMaxIdBytes) throw ApiError(400, cat("'query' must have at most ", kMaxIdBytes, " bytes"), "query", "invalid_value");
   return *text;
-}
-
-/// A name from the path.
-const std::string& path_id(Call& call) {
-  if (call.params[0].size() > kMaxIdBytes) throw ApiError(400, cat("an id has at most ", kMaxIdBytes, " bytes"), "id", "invalid_value");
-  return call.params[0];
 }
 
 struct RecommendFields {

@@ -76,6 +76,10 @@ void Service::State::load() {
                 : huge > 0      ? cat(" (huge pages: ", huge, " MiB)")
                                 : " on small pages: slower");
     text += app.people ? cat(", recommender ", options.recommender.string()) : ", no recommender";
+    if (app.people) {
+      const std::string problem = app.people->attributes_problem();
+      if (!problem.empty()) text += cat(" without attributes (", problem, ")");
+    }
     text += cat(", loaded in ", std::round(seconds * 10) / 10, " s");
     api.set_ready(std::move(app));
     std::lock_guard lock(mutex);

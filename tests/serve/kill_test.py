@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kill -9 while 16 writers send ratings: what was acknowledged is there after the restart, once. Standard library only.
+"""kill -9 while 16 writers send ratings and critiques: what was acknowledged is there after the restart, once. Standard library only.
 
 Usage: kill_test.py ATTUNE_BINARY MODEL [KILLS]. Exit code 77 (skipped) if the binary or the model is absent.
 """
@@ -46,25 +46,29 @@ def call(port, method, path, body=None):
 
 
 class Writer(threading.Thread):
-    """Sends ratings with ids of its own until the server is gone; remembers which were acknowledged."""
+    """Sends ratings and critiques with ids of its own until the server is gone; remembers which were acknowledged."""
 
     def __init__(self, port, user, items, number):
         super().__init__()
         self.port, self.user, self.items, self.number = port, user, items, number
         self.acknowledged = []
+        self.critiques = 0
 
     def run(self):
         while True:
             event = f"{self.user}-{self.number}"
             item = self.items[self.number % len(self.items)]
             self.number += 1
-            body = {"user": self.user, "item": item, "kind": "rating", "value": 1 + self.number % 5, "event_id": event}
+            path, body = "/v1/feedback", {"user": self.user, "item": item, "kind": "rating", "value": 1 + self.number % 5, "event_id": event}
+            if self.number % 3 == 0:
+                path, body = "/v1/critique", {"user": self.user, "attribute": "comedy", "direction": "more", "limit": 3, "event_id": event}
             try:
-                status, data = call(self.port, "POST", "/v1/feedback", body)
+                status, data = call(self.port, "POST", path, body)
             except (OSError, http.client.HTTPException):
                 return
-            if status == 200 and json.loads(data)["stored"]:
+            if status == 200:
                 self.acknowledged.append(event)
+                self.critiques += path == "/v1/critique"
 
 
 def main():
@@ -79,7 +83,7 @@ def main():
         subprocess.run([binary, "learn", "ratings", "generated", "--out", learned, "--no-compare"], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
         acknowledged = {f"writer-{w}": [] for w in range(WRITERS)}
-        sent = 0
+        sent = critiques = 0
         for kill in range(kills + 1):
             begin = time.monotonic()
             process, port = start(binary, model, folder)
@@ -107,10 +111,11 @@ def main():
             for writer in writers:
                 writer.join()
                 acknowledged[writer.user] += writer.acknowledged
+                critiques += writer.critiques
             sent += WRITERS * 1000
     total = sum(map(len, acknowledged.values()))
-    assert total > 0, "nothing was acknowledged: the test tested nothing"
-    print(f"{kills} kills, {total} acknowledged events, none lost, none twice")
+    assert total > critiques > 0, f"{total} events, {critiques} critiques acknowledged: the test tested nothing"
+    print(f"{kills} kills, {total} acknowledged events ({critiques} critiques), none lost, none twice")
     return 0
 
 
