@@ -47,6 +47,8 @@ export ATTUNE_HOME="$root"
 # A folder that this build cannot read (an interrupted or older one) is learned again.
 if [ -f "$recommender/model.json" ] && "$attune" recommend --user 196 -k 1 --recommender "$recommender" >/dev/null 2>&1; then
   note "Already learned: $recommender (remove the folder to learn again)."
+  # An earlier version may have learned it without the words that lists are criticised with.
+  [ -f "$recommender/attributes.json" ] || "$attune" learn attributes "$ratings" --recommender "$recommender"
 else
   "$attune" learn ratings "$ratings" --out "$recommender"
 fi

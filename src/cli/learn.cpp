@@ -1,6 +1,7 @@
 // attune learn ratings: from a file of ratings to a recommender, with an honest table of what it is worth.
 #include <nlohmann/json.hpp>
 
+#include "cli/attributes.h"
 #include "cli/commands.h"
 #include "cli/ratings.h"
 #include "core/error.h"
@@ -15,11 +16,13 @@ namespace {
 struct LearnRatingsOptions {
   RatingsOptions ratings;
   people::LearnOptions learn;
+  AttributeSourceOptions sources;
   std::string out;
   std::string store;
   std::string npy;
   int32_t threads = 0;
   bool no_compare = false;
+  bool no_attributes = false;
 
   void describe(OptionList& list) {
     ratings.describe(list);
@@ -29,6 +32,9 @@ struct LearnRatingsOptions {
     list.add("npy", npy, "Folder for the factors and biases as .npy files beside the model.");
     list.add("threads", threads, "Threads; 0 takes all usable cores. Results do not depend on it.").alias("-t").range(0, 1024);
     list.add("no_compare", no_compare, "Only fit: no split, no comparison, no table.");
+    list.add("no_attributes", no_attributes,
+             "Do not learn the attributes that critiques speak of (attune learn attributes does it later).");
+    sources.describe(list);
   }
 };
 
@@ -38,6 +44,23 @@ void add_events(const CommandContext& context, const std::string& path, data::Da
   context.note(cat(path, ": ", merge.num_ratings, " ratings added (", merge.num_passed_over, " about unknown items passed over), ",
                    merge.num_new_users, " new users, ", merge.num_new_items, " new items, ", merge.num_erased_users,
                    " erased users left out; now ", dataset.shape_line()));
+}
+
+/// Number of attributes learned beside the recommender; data without words or genres has none, which is no failure.
+size_t add_attributes(const CommandContext& context, const people::Recommender& recommender, const Path& folder, data::Dataset dataset,
+                      const LearnRatingsOptions& options, ThreadPool& pool) {
+  people::LearnAttributesOptions learn;
+  learn.seed = options.learn.seed;
+  learn.min_rating = options.learn.relevant_rating;  // 0: both take 0.8 times the largest rating
+  try {
+    const auto learned = learn_and_save_attributes(context, recommender, folder, std::move(dataset), options.sources, learn, pool);
+    context.note(cat(learned.attributes().size(), " attributes learned (attune learn attributes lists them)"));
+    return learned.attributes().size();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kFailedPrecondition) throw;
+    context.note(cat("no attributes: ", error.what()));
+    return 0;
+  }
 }
 
 int learn_ratings(const CommandContext& context, LearnRatingsOptions options) {
@@ -53,16 +76,21 @@ int learn_ratings(const CommandContext& context, LearnRatingsOptions options) {
     for (const auto& line : learned.report.candidates) context.note(cat("validation NDCG@", options.learn.k, ": ", line));
   }
   print_report(context, learned.report, options.learn.k);
+  const auto num_users = dataset.users.size(), num_items = dataset.items.size();
+  const auto num_ratings = dataset.interactions.size();
+  const size_t num_attributes =
+      options.no_attributes ? 0 : add_attributes(context, *learned.recommender, folder, std::move(dataset), options, pool);
   if (context.common.json) {
     context.print(nlohmann::ordered_json{{"saved", folder.string()},
                                          {"version", learned.recommender->version()},
-                                         {"users", dataset.users.size()},
-                                         {"items", dataset.items.size()},
-                                         {"ratings", dataset.interactions.size()}}
+                                         {"users", num_users},
+                                         {"items", num_items},
+                                         {"ratings", num_ratings},
+                                         {"attributes", num_attributes}}
                       .dump());
   } else {
-    context.note(
-        cat("fitted on all ratings and saved to ", folder.string(), "; next: attune recommend --user ", dataset.users.keys().front()));
+    context.note(cat("fitted on all ratings and saved to ", folder.string(), "; next: attune recommend --user ",
+                     learned.recommender->users().keys().front()));
   }
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "core/file.h"
 
@@ -246,6 +247,82 @@ TEST(Cli, ConvertAndQuantizeMakeModelsThatGenerate) {
   EXPECT_FALSE(generated(small).empty());
   const auto text = run("quantize " + file + " " + small + " --type Q8_0 --force");
   EXPECT_NE(text.out.find("bits a weight"), std::string::npos) << text.out << text.err;
+  std::filesystem::remove_all(folder);
+}
+
+/// The JSON objects of an output, one a line.
+std::vector<json> lines(const std::string& text) {
+  std::vector<json> out;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = text.find('\n', begin);
+    out.push_back(json::parse(text.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return out;
+}
+
+TEST(Cli, AttributesAreLearnedAndCriticised) {
+  const Path folder = std::filesystem::temp_directory_path() / ("attune-cli-critique-" + std::to_string(::getpid()));
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const std::string model = (folder / "model").string(), store = (folder / "events.db").string();
+  const std::string where = " --recommender " + model + " --store " + store;
+  ASSERT_EQ(run("learn ratings generated --no-compare --no-attributes --out " + model).code, 0);
+  const auto none = run("critique --user 1" + where, "list\n");
+  EXPECT_EQ(none.code, 1);
+  EXPECT_NE(none.err.find("run `attune learn attributes`"), std::string::npos) << none.err;
+
+  const auto learned = run("learn attributes --json --tag-min-items 60 --recommender " + model);
+  ASSERT_EQ(learned.code, 0) << learned.err;
+  const auto words = lines(learned.out);
+  EXPECT_EQ(words[0].at("source"), "genres");
+  EXPECT_GT(words.back().at("num_skipped").get<int>(), 0);
+  EXPECT_GT(words.back().at("attributes").get<int>(), 5);
+  EXPECT_NE(learned.err.find("too few examples"), std::string::npos) << learned.err;
+  EXPECT_NE(learned.err.find("genres in the place of tags"), std::string::npos) << learned.err;
+
+  const auto list = [&](const std::string& user) { return json::parse(run("recommend --json --user " + user + where).out).at("items"); };
+  const json before = list("1");
+  const auto once = run("critique --user 1 --attribute Drama --less --json" + where);
+  ASSERT_EQ(once.code, 0) << once.err;
+  const json reply = json::parse(once.out);
+  EXPECT_EQ(reply.at("attribute"), "drama");
+  EXPECT_LT(reply.at("after").at("mean_degree"), reply.at("before").at("mean_degree"));
+  EXPECT_EQ(reply.at("before").at("items")[0].at("item"), before[0].at("item"));
+  const json moved = list("1");  // what the server would say, too
+  for (size_t k = 0; k < moved.size(); ++k) EXPECT_EQ(reply.at("after").at("items")[k].at("item"), moved[k].at("item"));
+
+  const auto session =
+      run("critique --user 1 --json" + where,
+          "more comedy\n\n  less   drama \nless nothing\nwhat\nmore\nattributes\nlist\nundo\nundo\nundo\nundo\nquit\nmore drama\n");
+  EXPECT_EQ(session.code, 0) << session.err;
+  const auto said = lines(session.out);
+  EXPECT_EQ(said[0].at("direction"), "more");
+  EXPECT_EQ(said[1].at("attribute"), "drama");
+  EXPECT_EQ(said[1].at("trajectory").size(), 3u);
+  for (size_t k = 2; k < 5; ++k) EXPECT_TRUE(said[k].contains("error")) << said[k];
+  EXPECT_TRUE(said[5].contains("taste"));
+  const size_t last = said.size() - 1;
+  EXPECT_NE(said[last].at("error").get<std::string>().find("nothing to take back"), std::string::npos);
+  for (size_t k = last - 3; k < last; ++k) EXPECT_TRUE(said[k].contains("undone")) << said[k];  // also that of the earlier run
+  EXPECT_EQ(list("1"), before);
+
+  const auto text = run("critique --user somebody-new" + where, "more drama\nattributes\nhelp\n- drama\nlist");
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_NE(text.out.find("more drama: mean "), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("|"), std::string::npos);
+  EXPECT_NE(text.out.find("less drama"), std::string::npos);
+  for (const char* bad : {"--more", "--attribute drama", "--attribute drama --more --less", "--item 5",
+                          "--attribute drama --more --item nothing", "--attribute nothing --more"}) {
+    const auto refused = run("critique --user 1 " + std::string(bad) + where);
+    EXPECT_EQ(refused.code, 1) << bad;
+    EXPECT_TRUE(refused.out.empty()) << bad;
+  }
+  EXPECT_EQ(run("critique --user 1 --attribute drama --more --update newton" + where).code, 2);
+  EXPECT_EQ(run("critique").code, 2);
+  EXPECT_EQ(run("learn attributes --recommender /absent").code, 1);
+  EXPECT_EQ(run("learn attributes --no-genres --recommender " + model).code, 1);
+  EXPECT_EQ(run("learn attributes --judgements /absent.csv --recommender " + model).code, 1);
   std::filesystem::remove_all(folder);
 }
 
