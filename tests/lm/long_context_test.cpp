@@ -2,6 +2,7 @@
 // positions are computed in seconds. What the engine holds is the formula of lm/kv_cache.h, step after step. ATTUNE_LONG_CONTEXT sets how many
 // positions (3000). Pages alone, at the whole context of each size: kv_cache_test.cpp.
 #include <cstdlib>
+#include <ostream>
 
 #include "lm/kv_cache.h"
 #include "tests/lm/model_files.h"
@@ -38,6 +39,7 @@ struct Case {
   const char* kv_type;
   int64_t bytes;
 };
+std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.size << ' ' << c.kv_type; }
 class LongContext : public ::testing::TestWithParam<Case> {};
 INSTANTIATE_TEST_SUITE_P(Sizes, LongContext,
                          ::testing::Values(Case{"270m", "f16", 64}, Case{"270m", "q8_0", 34}, Case{"1b", "f16", 64}, Case{"1b", "q8_0", 34},
