@@ -275,7 +275,7 @@ std::string refusal(const std::string& schema) {
   return "";
 }
 
-// Just within each limit, and just beyond it.
+// Just within each limit, and just beyond it; of rules, which only the compiler counts, far within and beyond.
 TEST(JsonSchema, LimitsAreMetExactly) {
   const auto nested = [](int levels) {
     return repeat(R"({"type":"object","required":["x"],"properties":{"x":)", levels) + "{\"type\":\"null\"}" + repeat("}}", levels);
@@ -289,6 +289,13 @@ TEST(JsonSchema, LimitsAreMetExactly) {
   };
   EXPECT_EQ(refusal(keys(kMaxSchemaKeys)), "");
   EXPECT_NE(refusal(keys(kMaxSchemaKeys + 1)).find("more than 10000 keys"), std::string::npos);
+  const auto lists = [](int count) {  // more than two rules each
+    std::string text = R"({"type":"array","prefixItems":[{})";
+    for (int i = 1; i <= count; ++i) text += cat(R"(,{"items":{"maxItems":)", i, "}}");
+    return text + "]}";
+  };
+  EXPECT_EQ(refusal(lists(1000)), "");
+  EXPECT_NE(refusal(lists(4900)).find("more than 10000 rules"), std::string::npos);
   const auto bytes = [](size_t count) { return "{\"title\":\"" + std::string(count - 12, 'x') + "\"}"; };
   EXPECT_EQ(bytes(100).size(), 100u);
   EXPECT_EQ(refusal(bytes(kMaxSchemaBytes)), "");
