@@ -10,7 +10,7 @@ Usage: scripts/bench.sh generation [--quick] --json [--rows PREFIX] [--pairs N] 
        scripts/bench.sh people [--quick] --json [--rows PREFIX] [--pairs N] [--ratings N] [--threads N] [--output FILE]
        scripts/bench.sh generation|people --help       all options
 
-  Builds what is missing first: build/release (with -DATTUNE_BENCH=ON) and, below build/peers, llama.cpp (long) or the Python package implicit
+  Builds what is missing first: build/release (with -DATTUNE_BENCH=ON) and, below build/peers, llama.cpp (long) or two Python packages
   (both need the network once).
   --no-build   take both as they are
   ATTUNE_BUILD names another build folder.
@@ -52,7 +52,7 @@ if [ "$build" -eq 1 ]; then
   step "Build ${targets[*]}" build_ours || exit 1
   case "$name" in
     generation) "$root/bench/generation/build_llama.sh" >&2 || fail "llama.cpp could not be built" ;;
-    people) "$root/bench/people/install_implicit.sh" >&2 || fail "the Python package implicit could not be installed" ;;
+    people) "$root/bench/people/install_peers.sh" >&2 || fail "the Python packages could not be installed" ;;
   esac
   rm -f "$log"
 fi

@@ -49,12 +49,12 @@ def ratio_of(pair, smaller_is_better):
     return pair.peer / pair.ours if smaller_is_better else pair.ours / pair.peer
 
 
-def summarise(pairs, smaller_is_better, min_kept=MIN_KEPT):
-    """Medians of the pairs that count. With fewer than min_kept of them `noisy` is true and ratio and bound are None: disturbances do not
+def summarise(pairs, smaller_is_better, min_kept=MIN_KEPT, keep_disturbed=False):
+    """With keep_disturbed every pair counts. Medians of the pairs that count. With fewer than min_kept of them `noisy` is true and ratio and bound are None: disturbances do not
     hit both sides alike, so the ratio of disturbed pairs (noisy_ratio) is no measurement."""
     if not pairs:
         raise ValueError("[pairs] no pair was measured")
-    kept = [pair for pair in pairs if pair.reason_to_drop() is None]
+    kept = [pair for pair in pairs if keep_disturbed or pair.reason_to_drop() is None]
     noisy = len(kept) < max(1, min_kept)
     used = pairs if noisy else kept
     ratios = [ratio_of(pair, smaller_is_better) for pair in used]
@@ -72,7 +72,8 @@ def summarise(pairs, smaller_is_better, min_kept=MIN_KEPT):
         "noisy_ratio": median(ratios) if noisy else None,
         "pairs": len(kept),
         "dropped": len(pairs) - len(kept),
-        "dropped_because": reasons,
+        "dropped_because": {} if keep_disturbed else reasons,
+        "disturbed": sum(pair.reason_to_drop() is not None for pair in kept),
         "load": median([pair.other_load for pair in used]),
         "steal": median([pair.steal for pair in used]),
         "bandwidth_before": median([pair.bandwidth_before for pair in used]),

@@ -3,20 +3,20 @@
 //   people_bench --mode generate --ratings 1000000 --data DIR      a matrix of MovieLens 25M's shape and a random start, as raw arrays
 //   people_bench --mode als --data DIR --solver cg --epochs 3      seconds of each epoch, the loss, the peak memory
 //   people_bench --mode update --data DIR                          microseconds of an incremental update of one user
+//   people_bench --mode cav --data DIR [--cross_validate true]     seconds of 1,000 concept activation vectors; writes examples and directions
+//   people_bench --mode critique                                   milliseconds of a critique step over 60,000 items
 //   people_bench --mode movielens --path datasets/ml-100k          milliseconds of an epoch on a data set as it comes
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <cstring>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "bench/program.h"
+#include "bench/people/arrays.h"
+#include "bench/people/attribute_modes.h"
 #include "bench/people/shape.h"
+#include "bench/program.h"
 #include "core/error.h"
-#include "core/file.h"
 #include "core/options.h"
 #include "core/progress.h"
 #include "data/read.h"
@@ -24,9 +24,6 @@
 
 namespace attune::bench {
 namespace {
-
-using Json = nlohmann::ordered_json;
-using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::string mode = "als";
@@ -38,17 +35,21 @@ struct Options {
   int32_t epochs = 3;
   int32_t threads = 2;
   double lambda = 0.01;
+  int32_t cavs = 1000;
+  bool cross_validate = false;
   bool loss = true;
   bool help = false;
 
   void describe(OptionList& list) {
-    list.add("mode", mode, "generate, als, update or movielens.").choices({"generate", "als", "update", "movielens"});
-    list.add("data", data, "Folder of the arrays that --mode generate wrote.");
+    list.add("mode", mode, "What is measured.").choices({"generate", "als", "update", "movielens", "cav", "critique"});
+    list.add("data", data, "Folder of the arrays that --mode generate or cav writes.");
     list.add("path", path, "MovieLens folder for --mode movielens.");
     list.add("solver", solver, "cg (3 steps) or cholesky.").choices({"cg", "cholesky"});
     list.add("ratings", ratings, "Ratings to generate; 25000095 is MovieLens 25M's shape.").range(2000, 100000000);
     list.add("rank", rank, "Dimension of the factors.").range(1, 1024);
     list.add("epochs", epochs, "Sweeps over users and items.").range(1, 1000);
+    list.add("cavs", cavs, "Attributes of --mode cav.").range(1, 100000);
+    list.add("cross_validate", cross_validate, "Whether --mode cav chooses C by cross-validation.");
     list.add("threads", threads, "Threads.").range(1, 1024);
     list.add("lambda", lambda, "L2 regularisation.").range(1e-9, 1e9);
     list.add("loss", loss, "Whether the loss after the last epoch is computed.");
@@ -56,39 +57,10 @@ struct Options {
   }
 };
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 int64_t peak_bytes() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return int64_t{1024} * usage.ru_maxrss;
-}
-
-template <class T>
-void write_array(const Path& path, const std::vector<T>& values) {
-  AtomicFile file(path);
-  file.write(std::as_bytes(std::span(values)));
-  file.commit();
-}
-
-template <class T>
-std::vector<T> read_array(const Path& path) {
-  const MappedFile file(path);
-  check(file.bytes().size() % sizeof(T) == 0, ErrorCode::kCorruptData, "[bench] ", path.string(), " holds ", file.bytes().size(),
-        " bytes, expected a multiple of ", sizeof(T));
-  std::vector<T> out(file.bytes().size() / sizeof(T));
-  constexpr size_t kPart = size_t{8} << 20;
-  for (size_t at = 0; at < file.bytes().size(); at += kPart) {  // what was copied leaves memory: it would count as ours otherwise
-    const auto part = file.bytes().subspan(at, std::min(kPart, file.bytes().size() - at));
-    std::memcpy(reinterpret_cast<char*>(out.data()) + at, part.data(), part.size());
-    file.release(part);
-  }
-  return out;
 }
 
 /// The same start for both sides: uniform in [0, 0.01), as `implicit` draws its own.
@@ -236,11 +208,14 @@ int run(int argc, char** argv) {
     std::cout << list.markdown();
     return 0;
   }
-  check(!options.data.empty() || options.mode == "movielens", ErrorCode::kInvalidArgument, "[bench] mode ", options.mode, " needs --data");
+  check(!options.data.empty() || options.mode == "movielens" || options.mode == "critique", ErrorCode::kInvalidArgument, "[bench] mode ",
+        options.mode, " needs --data");
   Json out;
   if (options.mode == "generate") out = generate(options);
   if (options.mode == "als") out = run_als(options);
   if (options.mode == "update") out = run_update(options);
+  if (options.mode == "cav") out = run_cav(options.data, options.cavs, options.rank, options.cross_validate, options.threads);
+  if (options.mode == "critique") out = run_critique(options.rank);
   if (options.mode == "movielens") out = run_movielens(options);
   std::cout << out.dump() << std::endl;
   return 0;

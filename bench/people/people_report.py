@@ -6,7 +6,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "common"))
 from markdown import figure, read_records, replace_block, write_whole
 
-ROW_NAMES = ["wals cg", "wals cholesky", "cav", "update", "ml-100k", "cost"]
+PEER_ROWS = ["wals cg", "wals cholesky", "cav", "cav cross-validated"]
+LIMIT_ROWS = ["cav", "cav cross-validated", "critique", "update", "ml-100k"]
+ROW_NAMES = [*PEER_ROWS, "critique", "update", "ml-100k", "cost"]
 
 
 def latest_of(records):
@@ -22,26 +24,29 @@ def why_missing(record):
 def rows_table(records):
     """The rows with a peer; the last record of a name counts."""
     latest = latest_of(records)
-    lines = ["| Row | Ratings | Attune s/epoch | peer s/epoch | Ratio | Lower 90 % | Pairs (dropped) | Loss ours, peer | Peak MiB ours, peer | Peak over matrix and factors |",
-             "|---|---|---|---|---|---|---|---|---|---|"]
-    for name in ROW_NAMES[:3]:
+    lines = ["| Row | Work | Attune | peer | Unit | Ratio | Lower 90 % | Pairs (dropped) | Others' cores | Same result | Peak MiB ours, peer | Peak over matrix and factors |",
+             "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    for name in PEER_ROWS:
         r = latest.get(name)
         if r is None or r.get("ratio") is None:
-            lines.append(f"| `{name}` | {why_missing(r)} | | | | | | | | |")
+            lines.append(f"| `{name}` | {why_missing(r)} | | | | | | | | | | |")
             continue
-        loss = f"{r['ours_loss']:.9f}, {r['peer_loss']:.9f}" if "ours_loss" in r else ""
+        if "ours_loss" in r:
+            work, same = f"{r['ratings']:,} ratings", f"losses {r['ours_loss']:.9f}, {r['peer_loss']:.9f} after {r['epochs']} epochs"
+        else:
+            work, same = f"{r['cavs']:,} CAVs, {r['examples']} examples each", f"median cosine {r['median_cosine']:.6f}, least {r['least_cosine']:.4f}"
         peak = f"{r['ours_peak_bytes'] / 2**20:.0f}, {r['peer_peak_bytes'] / 2**20:.0f}" if "ours_peak_bytes" in r else ""
         memory = f"{r['memory_ratio']:.2f}" if "memory_ratio" in r else ""
-        lines.append(f"| `{name}` | {r.get('ratings', 0):,} | {figure(r['ours'])} | {figure(r['peer'])} | **{r['ratio']:.2f}** | {r['lower90']:.2f} | "
-                     f"{r['pairs']} ({r['dropped']}) | {loss} | {peak} | {memory} |")
+        lines.append(f"| `{name}` | {work} | {figure(r['ours'])} | {figure(r['peer'])} | {r['unit']} | **{r['ratio']:.2f}** | {r['lower90']:.2f} | "
+                     f"{r['pairs']} ({r['dropped']}) | {r.get('load', 0):.2f} | {same} | {peak} | {memory} |")
     return "\n".join(lines)
 
 
 def limits_table(records):
-    """The rows without a peer, against a fixed limit."""
+    """The rows with a fixed limit."""
     latest = latest_of(records)
     lines = ["| Row | Attune | Unit | Limit |", "|---|---|---|---|"]
-    for name in ROW_NAMES[3:5]:
+    for name in LIMIT_ROWS:
         r = latest.get(name)
         if r is None or r.get("ours") is None:
             lines.append(f"| `{name}` | {why_missing(r)} | | |")
@@ -57,12 +62,13 @@ def cost_records(records):
 
 
 def cost_table(records):
-    lines = ["| Ratings | Users | Items | Attune CG | Attune Cholesky | implicit CG | Peak MiB ours, implicit |", "|---|---|---|---|---|---|---|"]
+    lines = ["| Ratings | Users | Items | Attune CG | Attune Cholesky | implicit CG | Peak MiB ours, implicit | Peak over matrix and factors |",
+             "|---|---|---|---|---|---|---|---|"]
     for r in cost_records(records):
         lines.append(f"| {r['ratings']:,} | {r['users']:,} | {r['items']:,} | {figure(r['ours'])} | {figure(r['ours_cholesky'])} | {figure(r['peer'])} | "
-                     f"{r['ours_peak_bytes'] / 2**20:.0f}, {r['peer_peak_bytes'] / 2**20:.0f} |")
+                     f"{r['ours_peak_bytes'] / 2**20:.0f}, {r['peer_peak_bytes'] / 2**20:.0f} | {r.get('memory_ratio', 0):.2f} |")
     if len(lines) == 2:
-        lines.append("| not run yet | | | | | | |")
+        lines.append("| not run yet | | | | | | | |")
     return "\n".join(lines)
 
 
@@ -78,7 +84,8 @@ def machine_line(records):
     if not rows:
         return "Not run yet."
     r = rows[-1]
-    return f"{r['cpu']}, {r['isa']}, {r['threads']} threads; Attune {r['ours_version']}; {r['peer_version']}."
+    peers = sorted({record["peer_version"] for record in rows})
+    return f"{r['cpu']}, {r['isa']}, {r['threads']} threads; Attune {r['ours_version']}; {', '.join(peers)}."
 
 
 def rewrite(page, records):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Weighted ALS against the Python package `implicit`, the cost against the size, and the limits of small pieces of work: one JSON object a
-line on stdout.
+"""Weighted ALS against the Python package `implicit`, concept activation vectors against scikit-learn, the cost against the size, and the limits
+of small pieces of work: one JSON object a line on stdout.
 
 Called by scripts/bench.sh people; docs/benchmarks.md says what the rows are.
 """
@@ -33,10 +33,11 @@ def parse_arguments(arguments):
     parser.add_argument("--rank", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--build", default=str(ROOT / "build/release"), help="build folder with bench/people_bench and bench/generation_bench")
-    parser.add_argument("--peer-python", default=str(ROOT / "build/peers/implicit/bin/python"), help="interpreter that has implicit")
+    parser.add_argument("--peer-python", default=str(ROOT / "build/peers/people/bin/python"), help="interpreter that has implicit and scikit-learn")
     parser.add_argument("--data", default=str(ROOT / "build/bench-people"), help="folder of the generated matrices (0.5 GB in full)")
     parser.add_argument("--movielens", default=str(ROOT / "datasets/ml-100k"), help="MovieLens 100K")
     parser.add_argument("--wait-quiet", type=float, default=0.3, metavar="CORES", help="wait until others use less than this; 0: do not wait")
+    parser.add_argument("--keep-disturbed", action="store_true", help="count disturbed pairs too and do not wait: their load is recorded")
     parser.add_argument("--wait-limit", type=float, default=300, metavar="S", help="longest wait a row, seconds")
     parser.add_argument("--output", metavar="FILE", help="append the JSON lines to this file too")
     parser.add_argument("--markdown", metavar="FILE", help="measure nothing: rewrite the tables of docs/benchmarks.md from this file of JSON lines")
@@ -45,6 +46,8 @@ def parse_arguments(arguments):
     options = parser.parse_args(arguments)
     options.pairs = options.pairs or (3 if options.quick else 5)
     options.ratings = options.ratings or (1_000_000 if options.quick else FULL)
+    if options.keep_disturbed:
+        options.wait_quiet = 0
     options.sizes = [100_000, 1_000_000] if options.quick else [100_000, 1_000_000, 10_000_000, FULL]
     if options.pairs < 1 or options.threads < 1 or options.ratings < 2000:
         parser.error("--pairs and --threads must be at least 1, --ratings at least 2000")
@@ -87,38 +90,61 @@ class Driver:
         return self.object([self.options.peer_python, Path(__file__).parent / "implicit_als.py", "--data", self.data(ratings), "--solver", solver,
                             "--rank", self.options.rank, "--epochs", epochs, "--threads", self.options.threads], "implicit_als.py")
 
-    def measure_pair(self, ratings, solver, epochs):
+    def measure_pair(self, measure_ours, measure_peer, seconds):
+        """Both sides once; `seconds` names the figure in what they print."""
         load = machine.Load([self.probe.pid]).start()
         before = self.probe.read()
-        ours, peer = self.ours(ratings, solver, epochs), self.peer(ratings, solver, epochs)
+        ours, peer = measure_ours(), measure_peer()
         after = self.probe.read()
         other, steal = load.stop()
-        return pairs.Pair(ours["median_epoch_seconds"], peer["median_epoch_seconds"], before, after, other, steal,
-                          {"ours": ours, "peer": peer})
+        return pairs.Pair(ours[seconds], peer[seconds], before, after, other, steal, {"ours": ours, "peer": peer})
+
+    def measure_pairs(self, name, measure_ours, measure_peer, seconds):
+        """Alternating pairs; dropped pairs are replaced, up to twice the number asked for."""
+        o, found, waiting = self.options, [], self.options.wait_limit
+        drops = (lambda pair: None) if o.keep_disturbed else pairs.Pair.reason_to_drop
+        while sum(drops(pair) is None for pair in found) < o.pairs and len(found) < 2 * o.pairs:
+            if o.wait_quiet > 0 and not machine.wait_quiet([self.probe.pid], o.wait_quiet, waiting, say=machine.note):
+                waiting = 0  # the limit is for the whole row
+            pair = self.measure_pair(measure_ours, measure_peer, seconds)
+            found.append(pair)
+            reason = drops(pair)
+            machine.note(f"{name}: pair {len(found)}: ours {pair.ours:.4g}, peer {pair.peer:.4g} s, ratio {pairs.ratio_of(pair, True):.3f}, "
+                         f"others {pair.other_load:.2f} cores" + (f", dropped: {reason}" if reason else ""))
+        return found, pairs.summarise(found, True, min(o.pairs, pairs.MIN_KEPT), o.keep_disturbed)
 
     def common(self, peer_version=None):
         return {"isa": self.facts["isa"], "threads": self.options.threads, "cpu": self.facts["cpu"], "ours_version": self.version,
                 "peer_version": peer_version}
 
     def wals(self, solver):
-        """Seconds an epoch in alternating pairs; dropped pairs are replaced, up to twice the number asked for."""
-        o, found, waiting = self.options, [], self.options.wait_limit
+        """Seconds an epoch, and the loss of both sides after the same number of epochs."""
+        o = self.options
         epochs = 1 if solver == "cholesky" and o.ratings > 5_000_000 else 3
         self.data(o.ratings)
-        while sum(pair.reason_to_drop() is None for pair in found) < o.pairs and len(found) < 2 * o.pairs:
-            if o.wait_quiet > 0 and not machine.wait_quiet([self.probe.pid], o.wait_quiet, waiting, say=machine.note):
-                waiting = 0  # the limit is for the whole row
-            pair = self.measure_pair(o.ratings, solver, epochs)
-            found.append(pair)
-            reason = pair.reason_to_drop()
-            machine.note(f"wals {solver}: pair {len(found)}: ours {pair.ours:.4g}, implicit {pair.peer:.4g} s, ratio "
-                         f"{pairs.ratio_of(pair, True):.3f}" + (f", dropped: {reason}" if reason else ""))
-        summary = pairs.summarise(found, True, min(o.pairs, pairs.MIN_KEPT))
+        found, summary = self.measure_pairs(f"wals {solver}", lambda: self.ours(o.ratings, solver, epochs),
+                                            lambda: self.peer(o.ratings, solver, epochs), "median_epoch_seconds")
         ours, peer = found[-1].details["ours"], found[-1].details["peer"]
         return {"row": f"wals {solver}", "unit": "s/epoch", "ratings": ours["ratings"], "users": ours["users"], "items": ours["items"],
                 "rank": o.rank, "epochs": epochs, **summary, "ours_loss": ours["loss"], "peer_loss": peer["loss"],
                 "ours_peak_bytes": ours["peak_bytes"], "peer_peak_bytes": peer["peak_bytes"], "csr_and_factor_bytes": ours["csr_and_factor_bytes"],
                 "memory_ratio": ours["memory_ratio"], **self.common(peer["version"])}
+
+    def cav(self, cross_validate):
+        """Seconds of 1,000 concept activation vectors. The peer fits some of them and is scaled up; both must find the same directions."""
+        o, folder = self.options, Path(self.options.data) / f"cav-{self.options.rank}"
+        flag = [] if not cross_validate else ["--cross-validate"]
+        count = (20 if o.quick else 50) if cross_validate else 1000
+        ours = lambda: self.object([self.bench, "--mode", "cav", "--data", folder, "--rank", o.rank, "--threads", o.threads,
+                                    "--cross-validate", "true" if cross_validate else "false"], "people_bench")
+        peer = lambda: self.object([o.peer_python, Path(__file__).parent / "sklearn_cav.py", "--data", folder, "--rank", o.rank, "--count", count,
+                                    *flag], "sklearn_cav.py")
+        name = "cav cross-validated" if cross_validate else "cav"
+        found, summary = self.measure_pairs(name, ours, peer, "seconds")
+        last = found[-1].details["peer"]
+        return {"row": name, "unit": "s", "cavs": 1000, "peer_cavs": count, "rank": o.rank, "examples": found[-1].details["ours"]["examples"], **summary,
+                "limit": 40 if cross_validate else 1.5, "least_cosine": last["least_cosine"], "median_cosine": last["median_cosine"],
+                **self.common(last["version"])}
 
     def cost(self, ratings):
         """One run of each side: a curve, not a claim."""
@@ -126,7 +152,14 @@ class Driver:
         exact = self.ours(ratings, "cholesky", 1)
         return {"row": "cost", "ratings": ratings, "users": ours["users"], "items": ours["items"], "rank": self.options.rank, "unit": "s/epoch",
                 "ours": ours["median_epoch_seconds"], "ours_cholesky": exact["median_epoch_seconds"], "peer": peer["median_epoch_seconds"],
-                "ours_peak_bytes": ours["peak_bytes"], "peer_peak_bytes": peer["peak_bytes"], **self.common(peer["version"])}
+                "ours_peak_bytes": ours["peak_bytes"], "peer_peak_bytes": peer["peak_bytes"], "memory_ratio": ours["memory_ratio"],
+                **self.common(peer["version"])}
+
+    def critique(self):
+        r = self.object([self.bench, "--mode", "critique", "--rank", self.options.rank], "people_bench")
+        updates = {name: r[f"ms_{name}"] for name in ("heuristic", "bayes", "pairwise")}
+        return {"row": "critique", "unit": "ms/step", "ours": max(updates.values()), "limit": 5, "ms": updates, "items": r["items"],
+                "rank": self.options.rank, **self.common()}
 
     def update(self):
         r = self.object([self.bench, "--mode", "update", "--data", self.data(1_000_000), "--rank", self.options.rank], "people_bench")
@@ -134,8 +167,8 @@ class Driver:
                 "rank": self.options.rank, **self.common()}
 
     def movielens(self):
-        if not (Path(self.options.movielens) / "u.data").exists():
-            return self.not_run("ml-100k", f"not run: no u.data in {Path(self.options.movielens).name}, scripts/bootstrap.sh fetches it")
+        if not Path(self.options.movielens).is_dir():
+            return self.not_run("ml-100k", f"not run: no folder {Path(self.options.movielens).name}, scripts/bootstrap.sh fetches it")
         found = {solver: self.object([self.bench, "--mode", "movielens", "--path", self.options.movielens, "--rank", 32, "--epochs", 20,
                                       "--solver", solver, "--threads", self.options.threads], "people_bench")["epoch_ms"]
                  for solver in ("cg", "cholesky")}
@@ -145,15 +178,14 @@ class Driver:
         machine.note(f"{row}: {why}")
         return {"row": row, "ours": None, "peer": None, "ratio": None, "skipped": why, **self.common()}
 
-    def cav(self):
-        return self.not_run("cav", "not run: no timing of concept activation vectors in this build")
-
     def rows(self):
         """(name, work) in order."""
         o = self.options
         yield "wals cg", lambda: self.wals("cg")
         yield "wals cholesky", lambda: self.wals("cholesky")
-        yield "cav", self.cav
+        yield "cav", lambda: self.cav(False)
+        yield "cav cross-validated", lambda: self.cav(True)
+        yield "critique", self.critique
         yield "update", self.update
         yield "ml-100k", self.movielens
         for ratings in o.sizes:
