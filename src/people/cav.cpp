@@ -6,7 +6,6 @@
 #include <set>
 
 #include "core/error.h"
-#include "people/als_kernels_internal.h"
 #include "people/logistic.h"
 
 namespace attune::people {
@@ -300,14 +299,7 @@ Direction make_direction(const ItemSpace& space, std::string name, std::span<con
         ", expected above 0: the examples give no direction");
   Direction out{std::move(name), {space.id(), {}}, 0, std::move(record)};
   for (const double value : w) out.unit.v.push_back(static_cast<float>(value / norm));
-  std::vector<float> degrees(static_cast<size_t>(space.size()));
-  als_scores(space.rows().data(), space.size(), space.d(), out.unit.v.data(), degrees.data());
-  double mean = 0;
-  for (const float value : degrees) mean += value;
-  mean /= std::max<double>(1, space.size());
-  double variance = 0;
-  for (const float value : degrees) variance += (value - mean) * (value - mean);
-  out.sd = static_cast<float>(std::sqrt(variance / std::max<double>(1, space.size())));
+  out.sd = static_cast<float>(space.deviation(out.unit.v));
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include "core/error.h"
 #include "people/als_kernels_internal.h"
@@ -24,6 +25,12 @@ std::vector<float> Scaler::invert(std::span<const float> z) const {
 }
 
 template <class Tag>
+struct EmbeddingSpace<Tag>::Covariance {
+  std::once_flag once;
+  std::vector<double> upper;  ///< [d, d]
+};
+
+template <class Tag>
 EmbeddingSpace<Tag>::EmbeddingSpace(SpaceId id, data::IdMap<Tag> ids, std::vector<float> rows, int d, std::vector<Direction> directions)
     : id_(std::move(id)), ids_(std::move(ids)), rows_(std::move(rows)), d_(d), directions_(std::move(directions)) {
   const auto n = static_cast<size_t>(ids_.size());
@@ -34,6 +41,7 @@ EmbeddingSpace<Tag>::EmbeddingSpace(SpaceId id, data::IdMap<Tag> ids, std::vecto
           " is not finite");
   }
   for (const auto& direction : directions_) check_vec(direction.unit, direction.name);
+  covariance_ = std::make_shared<Covariance>();
   std::vector<double> sum(static_cast<size_t>(d), 0.0);
   std::vector<double> squares(static_cast<size_t>(d), 0.0);
   norms_.resize(n);
@@ -108,6 +116,46 @@ float EmbeddingSpace<Tag>::degree(const Vec& x, const Direction& direction) cons
   return static_cast<float>(out);
 }
 
+/// Sums of centred rows in float by blocks of kAlsPanelRows, blocks in double.
+template <class Tag>
+const std::vector<double>& EmbeddingSpace<Tag>::covariance() const {
+  std::call_once(covariance_->once, [&] {
+    const auto d = static_cast<size_t>(d_);
+    const auto ld = static_cast<size_t>(als_padded(d_));
+    std::vector<double> sum(d * d, 0);
+    std::vector<float> panel(kAlsPanelRows * ld, 0.0f);
+    std::vector<float> part(ld * ld);
+    for (size_t first = 0; first < norms_.size(); first += kAlsPanelRows) {
+      const size_t count = std::min<size_t>(kAlsPanelRows, norms_.size() - first);
+      for (size_t r = 0; r < count; ++r) {
+        for (size_t k = 0; k < d; ++k) panel[r * ld + k] = rows_[(first + r) * d + k] - scaler_.mean[k];
+      }
+      std::fill(part.begin(), part.end(), 0.0f);
+      als_add_gram(panel.data(), panel.data(), static_cast<int>(count), static_cast<int>(ld), 1.0f, part.data());
+      for (size_t i = 0; i < d; ++i) {
+        for (size_t j = i; j < d; ++j) sum[i * d + j] += part[i * ld + j];
+      }
+    }
+    for (auto& value : sum) value /= std::max<double>(1, static_cast<double>(norms_.size()));
+    covariance_->upper = std::move(sum);
+  });
+  return covariance_->upper;
+}
+
+template <class Tag>
+double EmbeddingSpace<Tag>::deviation(std::span<const float> v) const {
+  const auto d = static_cast<size_t>(d_);
+  check(v.size() == d, ErrorCode::kInvalidArgument, "[embedding space ", id_.name, "] vector [", v.size(), "], expected [", d, "]");
+  const auto& upper = covariance();
+  double sum = 0;
+  for (size_t i = 0; i < d; ++i) {
+    double row = 0.5 * upper[i * d + i] * v[i];
+    for (size_t j = i + 1; j < d; ++j) row += upper[i * d + j] * v[j];
+    sum += 2 * row * v[i];
+  }
+  return std::sqrt(std::max(0.0, sum));
+}
+
 template <class Tag>
 std::vector<typename EmbeddingSpace<Tag>::Hit> EmbeddingSpace<Tag>::neighbours(const Vec& x, const NeighbourOptions& options) const {
   check_vec(x, "neighbours");
@@ -131,17 +179,11 @@ EmbeddingSpace<Tag> EmbeddingSpace<Tag>::with_direction(std::string name, std::s
   check(unit.size() == static_cast<size_t>(d_), ErrorCode::kInvalidArgument, "[direction ", name, "] vector [", unit.size(),
         "], expected [", d_, "]");
   const double length = norm(unit);
-  check(std::isfinite(length) && length > 0, ErrorCode::kInvalidArgument, "[direction ", name, "] length is ", length, ", expected above 0");
+  check(std::isfinite(length) && length > 0, ErrorCode::kInvalidArgument, "[direction ", name, "] length is ", length,
+        ", expected above 0");
   Direction direction{name, {id_, {}}, 0, std::move(record)};
   for (const float value : unit) direction.unit.v.push_back(static_cast<float>(value / length));
-  std::vector<float> degrees(static_cast<size_t>(size()));
-  als_scores(rows_.data(), size(), d_, direction.unit.v.data(), degrees.data());
-  double mean = 0;
-  for (const float value : degrees) mean += value;
-  mean /= std::max<double>(1, size());
-  double squares = 0;
-  for (const float value : degrees) squares += (value - mean) * (value - mean);
-  direction.sd = static_cast<float>(std::sqrt(squares / std::max<double>(1, size())));
+  direction.sd = static_cast<float>(deviation(direction.unit.v));
   EmbeddingSpace out = *this;
   std::erase_if(out.directions_, [&](const Direction& old) { return old.name == name; });
   out.directions_.push_back(std::move(direction));

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -83,6 +84,8 @@ class EmbeddingSpace {
   Vec shift(const Vec& x, const Direction& direction, float sds) const;
   /// unit . x: the degree of the direction in x.
   float degree(const Vec& x, const Direction& direction) const;
+  /// Standard deviation of v . row over the rows, v [d]. O(d^2) after the first call for this space, which takes O(n d^2) for the covariance.
+  double deviation(std::span<const float> v) const;
   /// The k best rows, best first, equal scores by lower row. A zero vector has cosine 0 with everything. O(n d).
   std::vector<Hit> neighbours(const Vec& x, const NeighbourOptions& options) const;
 
@@ -90,6 +93,8 @@ class EmbeddingSpace {
   EmbeddingSpace with_direction(std::string name, std::span<const float> unit, std::string record = {}) const;
 
  private:
+  struct Covariance;
+  const std::vector<double>& covariance() const;
   void check_vec(const Vec& x, std::string_view operation) const;
   SpaceId id_;
   data::IdMap<Tag> ids_;
@@ -98,6 +103,7 @@ class EmbeddingSpace {
   Scaler scaler_;
   std::vector<float> norms_;
   std::vector<Direction> directions_;
+  std::shared_ptr<Covariance> covariance_;  ///< of the rows, found when first asked for; shared by copies
 };
 
 using ItemSpace = EmbeddingSpace<data::ItemTag>;
