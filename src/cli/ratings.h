@@ -22,6 +22,9 @@ data::Dataset open_ratings(const CommandContext& context, const RatingsOptions& 
 /// The table (Markdown), or one JSON object a row with --json.
 void print_report(const CommandContext& context, const people::LearnReport& report, int k);
 
+/// The table as CSV: one line a model, every metric with the ends of its interval.
+void print_csv(const CommandContext& context, const people::LearnReport& report);
+
 /// Now, as "2026-11-25T01:02:03Z".
 std::string utc_now();
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <iterator>
+#include <numeric>
 #include <optional>
 
 #include "core/error.h"
@@ -85,7 +86,7 @@ class Study {
         options_(options),
         pool_(pool),
         progress_(progress),
-        split_(data::split_ratings(dataset, {.seed = options.seed})) {
+        split_(data::split_ratings(dataset, {.kind = options.split, .seed = options.seed})) {
     check(!split_.train.empty() && !split_.valid.empty() && !split_.test.empty(), ErrorCode::kInvalidArgument, "[learn] ",
           dataset.shape_line(), ": too few to split 8:1:1, expected users with at least 5 ratings");
     train_history_ = histories(split_.train, num_users());
@@ -102,7 +103,7 @@ class Study {
  private:
   int32_t num_users() const { return dataset_.users.size(); }
   int32_t num_items() const { return dataset_.items.size(); }
-  EvaluationOptions evaluation() const { return {options_.k, options_.relevant_rating}; }
+  EvaluationOptions evaluation() const { return {options_.k, options_.relevant_rating, dataset_.item_info}; }
   double validate(const Ranker& ranker) {
     return evaluate_ranking(ranker, train_history_, split_.valid, num_items(), pool_, evaluation()).mean(&stats::RankingMetrics::ndcg);
   }
@@ -113,6 +114,7 @@ class Study {
   /// Fits, tests, adds a row.
   void add_row(std::string model, std::string settings, LearnReport& report, const std::function<std::unique_ptr<Ranker>()>& make);
   void add_intervals(LearnReport& report) const;
+  void add_groups(LearnReport& report) const;
   stats::BootstrapOptions bootstrap() const { return {.resamples = options_.resamples, .seed = options_.seed}; }
   void step() { progress_.update("models", ++done_, total_); }
 
@@ -190,9 +192,15 @@ BprOptions Study::choose_bpr() {
   return best;
 }
 
-constexpr std::pair<const char*, double stats::RankingMetrics::*> kMetrics[] = {
-    {"ndcg", &stats::RankingMetrics::ndcg}, {"recall", &stats::RankingMetrics::recall}, {"hit", &stats::RankingMetrics::hit},
-    {"mrr", &stats::RankingMetrics::mrr},   {"map", &stats::RankingMetrics::map},       {"precision", &stats::RankingMetrics::precision}};
+constexpr std::pair<const char*, double UserMetrics::*> kMetrics[] = {{"ndcg", &stats::RankingMetrics::ndcg},
+                                                                      {"recall", &stats::RankingMetrics::recall},
+                                                                      {"hit", &stats::RankingMetrics::hit},
+                                                                      {"mrr", &stats::RankingMetrics::mrr},
+                                                                      {"map", &stats::RankingMetrics::map},
+                                                                      {"precision", &stats::RankingMetrics::precision},
+                                                                      {"auc", &UserMetrics::auc},
+                                                                      {"novelty", &UserMetrics::novelty},
+                                                                      {"diversity", &UserMetrics::diversity}};
 
 void Study::add_row(std::string model, std::string settings, LearnReport& report, const std::function<std::unique_ptr<Ranker>()>& make) {
   const auto start = Clock::now();
@@ -200,7 +208,12 @@ void Study::add_row(std::string model, std::string settings, LearnReport& report
   const double train_seconds = seconds_since(start);
   const auto tested = Clock::now();
   tested_.push_back(test(*ranker));
-  report.rows.push_back({std::move(model), std::move(settings), {}, {}, {}, train_seconds, seconds_since(tested)});
+  ModelRow row{.model = std::move(model), .settings = std::move(settings), .ndcg = {}, .recall = {}, .metrics = {}, .groups = {}};
+  row.coverage = tested_.back().coverage;
+  row.gini = tested_.back().gini;
+  row.train_seconds = train_seconds;
+  row.test_seconds = seconds_since(tested);
+  report.rows.push_back(std::move(row));
   step();
 }
 
@@ -230,6 +243,26 @@ void Study::add_intervals(LearnReport& report) const {
   }
 }
 
+/// Thirds of the users by number of ratings (equal numbers in order of rows), the same users for every model.
+void Study::add_groups(LearnReport& report) const {
+  const auto& size = tested_[0].history_size;
+  std::vector<size_t> order(size.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return size[a] < size[b]; });
+  constexpr size_t kGroups = 3;
+  for (size_t g = 0; g < kGroups && order.size() >= kGroups; ++g) {
+    const auto members =
+        std::span(order).subspan(g * order.size() / kGroups, (g + 1) * order.size() / kGroups - g * order.size() / kGroups);
+    std::vector<std::vector<double>> columns(tested_.size());
+    for (size_t n = 0; n < tested_.size(); ++n) {
+      for (const size_t u : members) columns[n].push_back(tested_[n].metrics[u].ndcg);
+    }
+    const auto intervals = stats::bootstrap_means(columns, bootstrap());
+    for (size_t n = 0; n < tested_.size(); ++n)
+      report.rows[n].groups.push_back({size[members.front()], size[members.back()], intervals[n]});
+  }
+}
+
 void Study::compare(const Candidate& best, LearnReport& report) {
   std::optional<AlsModel> model;
   add_row("weighted ALS", settings_of(best), report, [&] {
@@ -254,8 +287,10 @@ void Study::compare(const Candidate& best, LearnReport& report) {
     add_row("popularity", "number of ratings", report, [&] { return std::make_unique<PopularityRanker>(train_valid_, num_items()); });
   }
   add_intervals(report);
+  add_groups(report);
   report.num_users_tested = static_cast<int64_t>(tested_[0].users.size());
   report.num_users_skipped = tested_[0].num_skipped;
+  report.num_users_without_history = tested_[0].num_without_history;
 }
 
 TrainRecord record_of(const data::Dataset& dataset, const LearnReport& report, const Candidate& best, const LearnOptions& options,
@@ -273,6 +308,13 @@ TrainRecord record_of(const data::Dataset& dataset, const LearnReport& report, c
   return out;
 }
 
+std::string split_sentence(const LearnOptions& options) {
+  if (options.split == "temporal") return "all ratings by time 8:1:1";
+  if (options.split == "user_temporal") return "each user's ratings by time 8:1:1";
+  if (options.split == "leave_one_out") return "the last rating of each user for test, the one before for validation";
+  return cat("each user's ratings at random 8:1:1 (seed ", options.seed, ")");
+}
+
 constexpr double kRelevantShare = 0.8;
 
 double largest_rating(const data::Dataset& dataset) {
@@ -288,6 +330,8 @@ void LearnOptions::describe(OptionList& list) {
       .choices({"auto", "ranking", "soft_attributes", "eagle", "latent_bandits", "implicit"});
   list.add("k", k, "Cut-off of the ranking metrics.").range(1, 1000);
   list.add("relevant_rating", relevant_rating, "Ratings of at least this are relevant; 0 = 0.8 times the largest rating.").range(-1e6, 1e6);
+  list.add("split", split, "How the ratings are split: each user's at random, each user's or all by time, or the last one of each user.")
+      .choices({"random", "user_temporal", "temporal", "leave_one_out"});
   list.add("resamples", resamples, "Bootstrap resamples.").range(100, 1000000);
   list.add("seed", seed, "Seed of split, start and bootstrap.");
   list.add("models", models,
@@ -314,8 +358,8 @@ Learned learn_recommender(const data::Dataset& dataset, const LearnOptions& give
   out.report.relevant_rating = options.relevant_rating;
   Candidate best = preset_candidate(options.preset == "auto" ? "ranking" : options.preset, options.relevant_rating);
   if (options.compare) {
-    out.report.split = cat("each user's ratings at random 8:1:1 (seed ", options.seed, "); relevant: rating of at least ",
-                           options.relevant_rating, "; candidates: every item the user has not rated in the training part");
+    out.report.split = cat(split_sentence(options), "; relevant: rating of at least ", options.relevant_rating,
+                           "; candidates: every item the user has not rated in the training part");
     Study study(dataset, options, pool, progress);
     best = study.choose(out.report);
     study.compare(best, out.report);

@@ -1,6 +1,7 @@
 // From ratings to a recommender: a fixed split, a choice on validation, a comparison on test, a refit on everything.
 //
-// Protocol (docs/methods/factorisation.md, "How models are compared"): split each user's ratings at random 8:1:1 by the seed. Candidates
+// Protocol (docs/methods/factorisation.md, "How models are compared"): split the ratings 8:1:1, each user's at random by the seed if not asked
+// otherwise. Candidates
 // are fitted on the training part and compared by NDCG@k on validation; the best is fitted again on training + validation and scored once on
 // test, beside popularity, item-kNN and BPR (whose options are chosen on validation too). Intervals are 95% bootstrap over users; the
 // difference is paired by user. The recommender that is returned is fitted on all ratings with the chosen options.
@@ -24,6 +25,7 @@ struct LearnOptions {
   std::string preset = "auto";  ///< auto = all presets but "implicit" and the grid around "ranking"; or one preset as it stands
   int32_t k = 10;
   double relevant_rating = 0;  ///< 0 = 0.8 times the largest rating: 4 of 5, 8 of 10; it is also what "liked" means to the model
+  std::string split = "random";  ///< kind of split (data/split.h)
   int32_t resamples = 2000;
   uint64_t seed = 0;
   std::vector<std::string> models = {"als", "bpr", "item-knn", "popularity"};  ///< in the table; als is there in any case
@@ -32,10 +34,17 @@ struct LearnOptions {
   void describe(OptionList& list);
 };
 
-/// A metric of stats/ranking.h by name ("ndcg", "recall", "hit", "mrr", "map", "precision"), all at k.
+/// A metric by name: "ndcg", "recall", "hit", "mrr", "map", "precision" at k (stats/ranking.h), "auc", "novelty", "diversity" (evaluate.h).
 struct MetricInterval {
   std::string metric;
   stats::Interval interval;
+};
+
+/// NDCG@k of the users with `least` to `most` ratings to go by.
+struct GroupRow {
+  int64_t least = 0;
+  int64_t most = 0;
+  stats::Interval ndcg;
 };
 
 /// One line of the table.
@@ -44,7 +53,10 @@ struct ModelRow {
   std::string settings;  ///< what was chosen, for a person
   stats::Interval ndcg;
   stats::Interval recall;
-  std::vector<MetricInterval> metrics;  ///< all six, ndcg and recall among them
+  std::vector<MetricInterval> metrics;  ///< all, ndcg and recall among them
+  std::vector<GroupRow> groups;  ///< thirds of the users by number of ratings, fewest first
+  double coverage = 0;  ///< Evaluation::coverage, without an interval: it is no mean over users
+  double gini = 0;  ///< Evaluation::gini
   double train_seconds = 0;
   double test_seconds = 0;
 };
@@ -64,6 +76,7 @@ struct LearnReport {
   double relevant_rating = 0;  ///< as used
   int64_t num_users_tested = 0;
   int64_t num_users_skipped = 0;  ///< with test ratings, none relevant
+  int64_t num_users_without_history = 0;  ///< with relevant test ratings, but no rating before them
 
   /// Difference of NDCG@k to a model by name; kNotFound if the table does not have it.
   const stats::Interval& ndcg_over(std::string_view model) const;

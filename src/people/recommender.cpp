@@ -202,6 +202,9 @@ std::vector<ScoredItem> Recommender::recommend(const UserVector& user, std::span
     for (const auto& r : ratings) excluded[state_->place(r.item)] = 1;
   }
   for (const ItemIndex item : options.exclude) excluded[state_->place(item)] = 1;
+  for (size_t i = 0; i < n; ++i) {
+    if (state_->popularity[i] == 0) excluded[i] = 1;  // no vector: its score says nothing
+  }
   if (options.accept) {
     for (size_t i = 0; i < n; ++i) {
       if (excluded[i] == 0 && !options.accept(ItemIndex(static_cast<int32_t>(i)))) excluded[i] = 1;
@@ -222,8 +225,11 @@ std::vector<ScoredItem> Recommender::recommend(UserIndex user, const RecommendOp
 
 std::vector<ScoredItem> Recommender::similar_items(ItemIndex item, int k) const {
   const ItemSpace& space = *state_->item_space;
+  check(popularity(item) > 0, ErrorCode::kFailedPrecondition, "[similar items] nobody has rated item ", items().key(item),
+        ": it has no vector to compare");
   std::vector<ScoredItem> out;
-  for (const auto& hit : space.neighbours(space.vec(item), {.k = k, .accept = [&](ItemIndex other) { return other != item; }})) {
+  const auto accept = [&](ItemIndex other) { return other != item && popularity(other) > 0; };
+  for (const auto& hit : space.neighbours(space.vec(item), {.k = k, .accept = accept})) {
     out.push_back({hit.row, hit.score});
   }
   return out;
@@ -231,8 +237,11 @@ std::vector<ScoredItem> Recommender::similar_items(ItemIndex item, int k) const 
 
 std::vector<std::pair<UserIndex, float>> Recommender::similar_users(UserIndex user, int k) const {
   const UserSpace& space = *state_->user_space;
+  check(!training_ratings(user).empty(), ErrorCode::kFailedPrecondition, "[similar users] user ", users().key(user),
+        " has rated nothing that the model was learned from: there is no vector to compare");
   std::vector<std::pair<UserIndex, float>> out;
-  for (const auto& hit : space.neighbours(space.vec(user), {.k = k, .accept = [&](UserIndex other) { return other != user; }})) {
+  const auto accept = [&](UserIndex other) { return other != user && !training_ratings(other).empty(); };
+  for (const auto& hit : space.neighbours(space.vec(user), {.k = k, .accept = accept})) {
     out.emplace_back(hit.row, hit.score);
   }
   return out;

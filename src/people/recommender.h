@@ -83,14 +83,15 @@ class Recommender {
 
   /// The user's vector from all ratings in one solve (well under 5 ms at rank 64 and 1,000 ratings).
   UserVector fold_in(std::span<const RatedItem> ratings) const;
-  /// Best items first; equal scores by catalogue order. A user without ratings, or (target "liked") with low
+  /// Best items first; equal scores by catalogue order. Items that nobody rated have no vector and are in no list. A user without ratings, or (target "liked") with low
   /// ones only, has said nothing to go by: the share of users who rated the item is added to the score, so popular items lead.
   std::vector<ScoredItem> recommend(std::span<const RatedItem> ratings, const RecommendOptions& options = {}) const;
   std::vector<ScoredItem> recommend(UserIndex user, const RecommendOptions& options = {}) const;
   /// With a vector that was folded in before (a cache): `ratings` only serve exclusion.
   std::vector<ScoredItem> recommend(const UserVector& user, std::span<const RatedItem> ratings, const RecommendOptions& options = {}) const;
 
-  /// Nearest items by cosine of factors, without the item itself.
+  /// Nearest items (users) by cosine of factors, without the item itself and those without a vector. kFailedPrecondition if it has none either:
+  /// nobody rated it (the user rated nothing).
   std::vector<ScoredItem> similar_items(ItemIndex item, int k) const;
   std::vector<std::pair<UserIndex, float>> similar_users(UserIndex user, int k) const;
   /// The `n` rated items that added most to the score of `item`, largest first, only those that raised it.

@@ -69,29 +69,39 @@ double auc(std::span<const float> scores, std::span<const int32_t> relevant, std
   };
   mark(relevant, 1);
   mark(excluded, 2);
-  std::vector<int32_t> order;
+  std::vector<float> good;
   for (int32_t row = 0; row < n; ++row) {
     check(!std::isnan(scores[row]), ErrorCode::kInvalidArgument, "[auc] score of row ", row, " is NaN");
-    if (kind[row] != 2) order.push_back(row);
+    if (kind[row] == 1) good.push_back(scores[row]);
   }
-  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return scores[a] < scores[b]; });
-  double positives = 0;
+  std::sort(good.begin(), good.end());
   double negatives = 0;
   double won = 0;
-  for (size_t begin = 0; begin < order.size();) {  // a run of equal scores at a time
-    size_t end = begin;
-    double run_positives = 0;
-    double run_negatives = 0;
-    for (; end < order.size() && scores[order[end]] == scores[order[begin]]; ++end)
-      (kind[order[end]] == 1 ? run_positives : run_negatives) += 1;
-    won += run_positives * (negatives + 0.5 * run_negatives);
-    positives += run_positives;
-    negatives += run_negatives;
-    begin = end;
+  for (int32_t row = 0; row < n; ++row) {
+    if (kind[row] != 0) continue;
+    const auto [below, above] = std::equal_range(good.begin(), good.end(), scores[row]);
+    won += static_cast<double>(good.end() - above) + 0.5 * static_cast<double>(above - below);
+    negatives += 1;
   }
+  const auto positives = static_cast<double>(good.size());
   check(positives > 0 && negatives > 0, ErrorCode::kInvalidArgument, "[auc] expected both classes, found ", positives, " relevant and ",
         negatives, " other items");
   return won / (positives * negatives);
+}
+
+double gini(std::span<const int64_t> counts) {
+  std::vector<int64_t> sorted(counts.begin(), counts.end());
+  check(!sorted.empty(), ErrorCode::kInvalidArgument, "[gini] no counts");
+  std::sort(sorted.begin(), sorted.end());
+  check(sorted.front() >= 0, ErrorCode::kInvalidArgument, "[gini] count ", sorted.front(), ", expected at least 0");
+  const auto n = static_cast<double>(sorted.size());
+  double sum = 0;
+  double weighted = 0;
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    sum += static_cast<double>(sorted[i]);
+    weighted += (2 * static_cast<double>(i + 1) - n - 1) * static_cast<double>(sorted[i]);
+  }
+  return sum > 0 ? weighted / (n * sum) : 0;
 }
 
 double rmse(std::span<const double> predicted, std::span<const double> actual) {

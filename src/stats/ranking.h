@@ -26,8 +26,12 @@ struct RankingMetrics {
 RankingMetrics ranking_metrics(std::span<const int32_t> ranked, std::span<const int32_t> relevant, int k);
 
 /// Area under the ROC curve of `scores` [n] for a user: the share of (relevant, other) pairs in the right order, ties half. `excluded` rows
-/// (sorted or not) count as neither. NaN scores are kInvalidArgument. Both classes must be non-empty.
+/// (sorted or not) count as neither. NaN scores are kInvalidArgument. Both classes must be non-empty. O(n log |relevant|).
 double auc(std::span<const float> scores, std::span<const int32_t> relevant, std::span<const int32_t> excluded);
+
+/// Gini coefficient of counts at least 0: 0 = all equal, (n - 1) / n = one has everything; 0 if all are 0.
+/// sum_i (2 i - n - 1) x_i / (n sum x), x ascending, i from 1. O(n log n).
+double gini(std::span<const int64_t> counts);
 
 /// Root mean squared and mean absolute error of equally long, non-empty arrays.
 double rmse(std::span<const double> predicted, std::span<const double> actual);

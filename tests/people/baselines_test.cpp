@@ -103,5 +103,36 @@ TEST(Evaluate, SeenItemsAreNoCandidatesAndLowRatingsAreNotRelevant) {
   EXPECT_THROW(evaluate_ranking(ranker, history, {}, 5, pool), Error);
 }
 
+TEST(Evaluate, BeyondAccuracy) {
+  ThreadPool pool(2);
+  const FixedRanker ranker({5, 4, 3, 2, 1});
+  const auto history = histories(std::vector<Interaction>{rate(0, 0, 5), rate(1, 4, 5), rate(2, 0, 1)}, 4);
+  const std::vector<Interaction> held_out{rate(0, 2, 4), rate(1, 0, 5), rate(1, 3, 5), rate(2, 1, 2), rate(3, 1, 5)};
+  std::vector<data::ItemInfo> items(5);
+  items[0].genres = {"b", "a", "a"};
+  items[1].genres = {"a"};
+  items[2].genres = {"b"};
+  EvaluationOptions options{.k = 2, .relevant_rating = 4, .items = items};
+  const auto result = evaluate_ranking(ranker, history, held_out, 5, pool, options);
+  EXPECT_EQ(result.users, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(result.num_skipped, 1);
+  EXPECT_EQ(result.num_without_history, 1);  // user 3: no vector, no list
+  EXPECT_EQ(result.history_size, (std::vector<int64_t>{1, 1}));
+  EXPECT_EQ(result.lists, (std::vector<std::vector<int32_t>>{{1, 2}, {0, 1}}));
+  EXPECT_DOUBLE_EQ(result.coverage, 3.0 / 5);
+  EXPECT_DOUBLE_EQ(result.gini, 0.5);  // shown 1, 2, 1, 0, 0 times
+  EXPECT_DOUBLE_EQ(result.metrics[0].auc, 2.0 / 3);  // 2 against 1, 3, 4
+  EXPECT_DOUBLE_EQ(result.metrics[1].auc, 2.0 / 4);  // 0 and 3 against 1 and 2
+  EXPECT_DOUBLE_EQ(result.metrics[0].novelty, 2);  // each known to one of four users at most
+  EXPECT_DOUBLE_EQ(result.metrics[1].novelty, 1.5);  // item 0 to two
+  EXPECT_DOUBLE_EQ(result.metrics[0].diversity, 1);  // a, b
+  EXPECT_DOUBLE_EQ(result.metrics[1].diversity, 0.5);  // a b, a
+  options.items = std::span(items).first(4);
+  EXPECT_THROW(evaluate_ranking(ranker, history, held_out, 5, pool, options), Error);
+  // Nothing but the relevant item is left.
+  const auto all = histories(std::vector<Interaction>{rate(0, 0, 1), rate(0, 1, 1), rate(0, 2, 1), rate(0, 3, 1)}, 1);
+  EXPECT_EQ(evaluate_ranking(ranker, all, std::vector<Interaction>{rate(0, 4, 5)}, 5, pool).metrics[0].auc, 0.5);
+}
+
 }  // namespace
 }  // namespace attune::people

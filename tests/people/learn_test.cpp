@@ -34,8 +34,8 @@ TEST(Learn, BeatsPopularityOnPlantedStructure) {
   ASSERT_EQ(report.differences.size(), 3u);
   for (size_t n = 1; n < 4; ++n) {
     EXPECT_EQ(report.differences[n - 1].other, report.rows[n].model);
-    ASSERT_EQ(report.differences[n - 1].metrics.size(), 6u);
-    for (size_t m = 0; m < 6; ++m) {
+    ASSERT_EQ(report.differences[n - 1].metrics.size(), 9u);
+    for (size_t m = 0; m < 9; ++m) {
       const auto& difference = report.differences[n - 1].metrics[m];
       EXPECT_EQ(difference.metric, report.rows[n].metrics[m].metric);
       EXPECT_NEAR(difference.interval.mean, report.rows[0].metrics[m].interval.mean - report.rows[n].metrics[m].interval.mean, 1e-12);
@@ -48,7 +48,25 @@ TEST(Learn, BeatsPopularityOnPlantedStructure) {
   for (const auto& row : report.rows) {
     EXPECT_LE(row.ndcg.low, row.ndcg.mean);
     EXPECT_GE(row.ndcg.high, row.ndcg.mean);
+    EXPECT_EQ(row.metrics[6].metric, "auc");
+    EXPECT_GT(row.metrics[6].interval.low, 0.5);
+    ASSERT_EQ(row.groups.size(), 3u);
+    double sum = 0;
+    int64_t users = 0;
+    for (size_t g = 0; g < 3; ++g) {
+      EXPECT_LE(row.groups[g].least, row.groups[g].most);
+      if (g > 0) {
+        EXPECT_GE(row.groups[g].least, row.groups[g - 1].most);
+      }
+      sum += static_cast<double>(row.groups[g].ndcg.n) * row.groups[g].ndcg.mean;
+      users += row.groups[g].ndcg.n;
+    }
+    EXPECT_EQ(users, report.num_users_tested);
+    EXPECT_NEAR(sum / static_cast<double>(users), row.ndcg.mean, 1e-12);
   }
+  EXPECT_LT(report.rows[3].coverage, report.rows[0].coverage);  // popular items fill all lists
+  EXPECT_GT(report.rows[3].gini, report.rows[0].gini);
+  EXPECT_LT(report.rows[3].metrics[7].interval.high, report.rows[0].metrics[7].interval.low);  // and surprise less
   ASSERT_NE(learned.recommender, nullptr);
   EXPECT_EQ(learned.recommender->record().num_ratings, 15000);
   EXPECT_EQ(learned.recommender->record().metrics.at("test ndcg@10 weighted ALS"), report.rows[0].ndcg.mean);
@@ -94,6 +112,24 @@ TEST(Learn, ChoicesWithoutRatings) {
   EXPECT_DOUBLE_EQ(learned.report.relevant_rating, 0.8);
   EXPECT_GT(learned.report.ndcg_over("popularity").low, 0);
   EXPECT_EQ(learned.recommender->model().parameters().options.liked_threshold, 0.8);
+}
+
+TEST(Learn, SplitsByTime) {
+  data::Dataset timed = dataset();
+  for (size_t n = 0; n < timed.interactions.size(); ++n) timed.interactions[n].timestamp = static_cast<int64_t>(n * 7919 % 15000);
+  ThreadPool pool(2);
+  LearnOptions options;
+  options.preset = "ranking";
+  options.resamples = 100;
+  options.models = {"popularity"};
+  for (const char* kind : {"user_temporal", "temporal", "leave_one_out"}) {
+    options.split = kind;
+    const auto report = learn_recommender(timed, options, false, "now", pool, no_progress()).report;
+    EXPECT_GT(report.ndcg_over("popularity").mean, 0) << kind;
+    EXPECT_EQ(report.split.find("random"), std::string::npos);
+  }
+  options.split = "none";
+  EXPECT_THROW(learn_recommender(timed, options, false, "now", pool, no_progress()), Error);
 }
 
 TEST(Learn, BadInput) {

@@ -18,10 +18,12 @@
 #include "people/learn.h"
 #include "people/recommendation.h"
 #include "people/taste.h"
+#include "tests/expect_error.h"
 
 namespace attune::people {
 namespace {
 
+using attune::test::expect_error;
 using Json = nlohmann::ordered_json;
 constexpr int kUsers = 80;
 constexpr int kItems = 120;
@@ -179,6 +181,32 @@ TEST(Recommender, SimilarItemsAndUsers) {
     EXPECT_LE(hit.score, 1.0f + 1e-5f);
   }
   EXPECT_EQ(recommender->similar_users(UserIndex(0), 4).size(), 4u);
+}
+
+TEST(Recommender, ItemsAndUsersWithoutRatingsAreInNoList) {
+  data::Dataset dataset = shared_data();
+  const ItemIndex item = dataset.items.add("nobody rated it");
+  dataset.item_info.emplace_back();
+  const UserIndex user = dataset.users.add("rated nothing");
+  if (!dataset.user_info.empty()) dataset.user_info.emplace_back();
+  ThreadPool pool(1);
+  AlsOptions o = als_preset("ranking");
+  o.rank = 8;
+  o.sweeps = 3;
+  const Recommender recommender(dataset, fit_als(dataset.interactions, kUsers + 1, kItems + 1, o, pool), {});
+  for (const int k : {5, 1000}) {
+    for (const UserIndex u : {UserIndex(0), user}) {
+      const auto list = recommender.recommend(u, {.k = k, .exclude_rated = false});
+      EXPECT_EQ(list.size(), static_cast<size_t>(std::min(k, kItems)));  // the others are all there
+      for (const auto& entry : list) EXPECT_NE(entry.item, item);
+    }
+  }
+  const auto similar = recommender.similar_items(ItemIndex(3), 1000);
+  EXPECT_EQ(similar.size(), static_cast<size_t>(kItems - 1));
+  for (const auto& entry : similar) EXPECT_NE(entry.item, item);
+  EXPECT_EQ(recommender.similar_users(UserIndex(3), 1000).size(), static_cast<size_t>(kUsers - 1));
+  expect_error(ErrorCode::kFailedPrecondition, "nobody has rated item nobody rated it", [&] { recommender.similar_items(item, 3); });
+  expect_error(ErrorCode::kFailedPrecondition, "user rated nothing has rated nothing", [&] { recommender.similar_users(user, 3); });
 }
 
 TEST(Recommender, SpacesWithBiasGiveTheRankingScore) {

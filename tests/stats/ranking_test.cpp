@@ -135,6 +135,7 @@ TEST(Auc, AgainstAllPairs) {
     }
     EXPECT_NEAR(auc(scores, relevant, excluded), won / pairs, 1e-12);
   }
+  EXPECT_DOUBLE_EQ(auc(std::vector<float>{1, 2, 1, 1}, Rows{0, 1}, Rows{}), 0.75);  // ties half
   EXPECT_THROW(auc(std::vector<float>{1, 2}, Rows{}, Rows{}), Error);
   EXPECT_THROW(auc(std::vector<float>{1, 2}, Rows{2}, Rows{}), Error);
   EXPECT_THROW(auc(std::vector<float>{1, NAN}, Rows{0}, Rows{}), Error);
@@ -169,6 +170,15 @@ TEST(PassAtK, AgainstEnumeration) {
   }
   EXPECT_THROW(pass_at_k(3, 1, 4), Error);
   EXPECT_THROW(pass_at_k(3, 4, 1), Error);
+}
+
+TEST(Gini, KnownValues) {
+  EXPECT_EQ(gini(std::vector<int64_t>{3, 3, 3}), 0);
+  EXPECT_DOUBLE_EQ(gini(std::vector<int64_t>{0, 8, 0, 0}), 0.75);
+  EXPECT_DOUBLE_EQ(gini(std::vector<int64_t>{1, 2, 1, 0, 0}), 0.5);
+  EXPECT_EQ(gini(std::vector<int64_t>{0, 0}), 0);
+  EXPECT_THROW(gini(std::vector<int64_t>{}), Error);
+  EXPECT_THROW(gini(std::vector<int64_t>{1, -1}), Error);
 }
 
 }  // namespace
