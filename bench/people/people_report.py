@@ -32,7 +32,7 @@ def rows_table(records):
             lines.append(f"| `{name}` | {why_missing(r)} | | | | | | | | | | |")
             continue
         if "ours_loss" in r:
-            work, same = f"{r['ratings']:,} ratings", f"losses {r['ours_loss']:.9f}, {r['peer_loss']:.9f} after {r['epochs']} epochs"
+            work, same = f"{r['ratings']:,} ratings", f"losses {r['ours_loss']:.9f}, {r['peer_loss']:.9f} after {r['epochs']} epoch{'' if r['epochs'] == 1 else 's'}"
         else:
             work, same = f"{r['cavs']:,} CAVs, {r['examples']} examples each", f"median cosine {r['median_cosine']:.6f}, least {r['least_cosine']:.4f}"
         peak = f"{r['ours_peak_bytes'] / 2**20:.0f}, {r['peer_peak_bytes'] / 2**20:.0f}" if "ours_peak_bytes" in r else ""
@@ -51,7 +51,8 @@ def limits_table(records):
         if r is None or r.get("ours") is None:
             lines.append(f"| `{name}` | {why_missing(r)} | | |")
         else:
-            lines.append(f"| `{name}` | {figure(r['ours'])} | {r['unit']} | {r['limit']} |")
+            processor = f" (processor time of all threads: {figure(r['processor_ms'])} ms)" if "processor_ms" in r else ""
+            lines.append(f"| `{name}` | {figure(r['ours'])}{processor} | {r['unit']} | {r['limit']} |")
     return "\n".join(lines)
 
 

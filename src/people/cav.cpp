@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -73,9 +74,10 @@ Classes judged_classes(const AttributeData& attribute) {
   return out;
 }
 
-Classes tag_classes(const AttributeData& attribute, const CavOptions& options, std::span<const ItemIndex> pool) {
+Classes tag_classes(const ItemSpace& space, const AttributeData& attribute, const CavOptions& options, std::span<const ItemIndex> pool) {
   std::set<ItemIndex> tagged;
-  std::set<ItemIndex> others(pool.begin(), pool.end());
+  std::set<ItemIndex> others;
+  std::copy_if(pool.begin(), pool.end(), std::inserter(others, others.end()), [&](ItemIndex item) { return space.has_vector(item); });
   for (const auto& user : attribute.users) {
     tagged.insert(user.tagged.begin(), user.tagged.end());
     if (pool.empty()) others.insert(user.others.begin(), user.others.end());
@@ -97,7 +99,7 @@ Classes tag_classes(const AttributeData& attribute, const CavOptions& options, s
 bool has_judgements(const AttributeData& attribute) { return attribute.num_judged() > 0; }
 
 Cav train_binary(const ItemSpace& space, const AttributeData& attribute, const CavOptions& options, std::span<const ItemIndex> pool) {
-  const Classes classes = has_judgements(attribute) ? judged_classes(attribute) : tag_classes(attribute, options, pool);
+  const Classes classes = has_judgements(attribute) ? judged_classes(attribute) : tag_classes(space, attribute, options, pool);
   check(!classes.positive.empty() && !classes.negative.empty(), ErrorCode::kFailedPrecondition, "[cav ", attribute.name,
         "] too few examples: ", classes.positive.size(), " positive and ", classes.negative.size(), " negative items, expected both");
   LogisticExamples examples;
@@ -332,15 +334,38 @@ Cav train_cav_on_pairs(const ItemSpace& space, std::string_view name, std::span<
   return finish(space, name, fit, std::move(record));
 }
 
-Cav train_cav(const ItemSpace& space, const AttributeData& attribute, const CavOptions& options, std::span<const ItemIndex> negative_pool) {
+namespace {
+
+/// The attribute without items whose row is zero, and how many mentions of such items it had.
+std::pair<AttributeData, int64_t> with_vectors_only(const ItemSpace& space, AttributeData attribute) {
+  int64_t removed = 0;
+  const auto empty = [&](ItemIndex item) { return !space.has_vector(item); };
+  for (auto& user : attribute.users) {
+    removed += static_cast<int64_t>(std::erase_if(user.tagged, empty));
+    removed += static_cast<int64_t>(std::erase_if(user.others, empty));
+    removed += static_cast<int64_t>(std::erase_if(user.pairs, [&](const PairExample& p) { return empty(p.better) || empty(p.worse); }));
+  }
+  return {std::move(attribute), removed};
+}
+
+}  // namespace
+
+Cav train_cav(const ItemSpace& space, const AttributeData& given, const CavOptions& options, std::span<const ItemIndex> negative_pool) {
   options.check_ranges();
-  check_attribute(attribute, space.size());
+  check_attribute(given, space.size());
+  const auto [attribute, num_without_vector] = with_vectors_only(space, given);
   for (const ItemIndex item : negative_pool) {
     check(item.value >= 0 && item.value < space.size(), ErrorCode::kInvalidArgument, "[cav ", attribute.name, "] negative item row ",
           item.value, ", there are ", space.size());
   }
-  if (options.mode == "binary") return train_binary(space, attribute, options, negative_pool);
-  return train_cav_on_pairs(space, attribute.name, attribute_pairs(attribute, options.pair_options(), options.seed), options);
+  Cav out = options.mode == "binary"
+                ? train_binary(space, attribute, options, negative_pool)
+                : train_cav_on_pairs(space, attribute.name, attribute_pairs(attribute, options.pair_options(), options.seed), options);
+  if (num_without_vector > 0) {
+    out.record.num_without_vector = num_without_vector;
+    out.direction.record = to_json(out.record);
+  }
+  return out;
 }
 
 CavBatch train_cavs(const ItemSpace& space, std::span<const AttributeData> attributes, const CavOptions& options, ThreadPool& pool,

@@ -63,6 +63,7 @@ struct CavRecord {
   int64_t num_items = 0;  ///< distinct items in examples
   int64_t num_positive = 0;  ///< binary: positives; else pairs
   int64_t num_negative = 0;  ///< binary
+  int64_t num_without_vector = 0;  ///< mentions of items whose row is zero: left out
   bool duplicated = false;
   uint64_t seed = 0;
   double loss = 0;  ///< penalised training loss
@@ -80,7 +81,8 @@ struct Cav {
 };
 
 /// Throws kInvalidArgument for bad data (check_attribute) or options, kFailedPrecondition naming the attribute and what was found for too few
-/// examples (no pair; no positive or negative item) or a mean difference of length 0. `negative_pool`: binary negatives are drawn from it
+/// examples (no pair; no positive or negative item) or a mean difference of length 0. Items whose row is zero are no examples; they are counted in the
+/// record. `negative_pool`: binary negatives are drawn from it
 /// (items with any tag); empty = the users' other items. Graded judgements in mode binary: a (user, item) is positive if it wins more of
 /// the user's pairs than it loses.
 Cav train_cav(const ItemSpace& space, const AttributeData& attribute, const CavOptions& options,

@@ -15,6 +15,7 @@ std::string to_json(const CavRecord& record) {
   out["items"] = record.num_items;
   out["positive"] = record.num_positive;
   out["negative"] = record.num_negative;
+  out["without_vector"] = record.num_without_vector;
   out["duplicated"] = record.duplicated;
   out["seed"] = record.seed;
   out["loss"] = record.loss;

@@ -75,6 +75,8 @@ class EmbeddingSpace {
   const Direction& direction(std::string_view name) const;
 
   std::span<const float> row(IndexType row) const;
+  /// False for a row of zeros: nothing is known of it (an item that nobody rated).
+  bool has_vector(IndexType row) const noexcept { return norms_[static_cast<size_t>(row.value)] > 0; }
   /// All rows, [size, d].
   std::span<const float> rows() const noexcept { return rows_; }
   Vec vec(IndexType row) const;

@@ -37,6 +37,41 @@ TEST(Cav, EveryModeFindsThePlantedAxis) {
   }
 }
 
+TEST(Cav, ItemsWithoutAVectorAreNoExamples) {
+  const auto plain = random_space(200, 1);
+  const auto attribute = planted(plain, 20, 10, 2);
+  std::vector<float> rows(plain.rows().begin(), plain.rows().end());
+  rows.resize(rows.size() + 2 * static_cast<size_t>(plain.d()), 0.0f);  // two items that nobody rated
+  data::ItemIds ids = plain.ids();
+  const ItemIndex tagged = ids.add("tagged");
+  const ItemIndex other = ids.add("other");
+  const ItemSpace space(plain.id(), ids, std::move(rows), plain.d());
+  EXPECT_TRUE(space.has_vector(ItemIndex(0)));
+  EXPECT_FALSE(space.has_vector(tagged));
+  AttributeData more = attribute;
+  for (auto& user : more.users) {
+    user.tagged.push_back(tagged);
+    user.others.push_back(other);
+  }
+  std::vector<ItemIndex> pool;
+  for (int i = 0; i < space.size(); ++i) pool.emplace_back(i);
+  for (const char* mode : {"binary", "ranking_simple", "mean_difference"}) {
+    const auto without = train_cav(space, attribute, {.mode = mode}, std::span(pool).first(200));
+    const auto with = train_cav(space, more, {.mode = mode}, pool);
+    EXPECT_EQ(with.w, without.w) << mode;
+    EXPECT_EQ(without.record.num_without_vector, 0);
+    EXPECT_EQ(with.record.num_without_vector, 2 * static_cast<int64_t>(attribute.users.size()));
+    EXPECT_NE(with.direction.record.find(cat("\"without_vector\":", with.record.num_without_vector)), std::string::npos);
+  }
+  for (auto& user : more.users) user.tagged = {tagged};
+  const std::vector<AttributeData> both{more, attribute};
+  ThreadPool threads(1);
+  const auto batch = train_cavs(space, both, {}, threads);
+  EXPECT_EQ(batch.cavs.size(), 1u);
+  ASSERT_EQ(batch.skipped.size(), 1u);
+  EXPECT_NE(batch.skipped[0].reason.find("too few examples"), std::string::npos);
+}
+
 TEST(Cav, LambdaIsSimpleAtAnotherC) {
   EXPECT_NEAR(kLambdaWeight, std::abs(1 / std::log2(2.0) - 1 / std::log2(3.0)), 1e-12);
   EXPECT_NEAR(kLambdaWeight, 0.3690702464, 1e-10);
@@ -71,7 +106,7 @@ TEST(Cav, GradedPairsWeighAsTheirStrength) {
         for (const char* key : {"a", "b", "c"}) ids.add(key);
         return ids;
       }(),
-      {1, 0, 0, 1, 0, 0}, 2);
+      {1, 0, 0, 1, 1e-3f, 1e-3f}, 2);  // zeros would be an item that nobody rated
   const auto fit = [&](float strength) {
     const AttributeData attribute{"g", {{UserIndex(0), {}, {}, {{ItemIndex(0), ItemIndex(2), strength}, {ItemIndex(1), ItemIndex(2), 1}}}}};
     return train_cav(space, attribute, {.cross_validate = false}).w;
