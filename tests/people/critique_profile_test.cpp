@@ -116,7 +116,7 @@ void expect_less_without_loss(const World& w, const std::string& genre) {
     return std::find(genres.begin(), genres.end(), genre) != genres.end();
   };
   double degree_before = 0, degree_after = 0, ndcg_before = 0, ndcg_after = 0;
-  int64_t lowered = 0, users = 0, filtered_before = 0, filtered_after = 0;
+  int64_t lowered = 0, raised = 0, users = 0, filtered_before = 0, filtered_after = 0;
   for (int32_t u = 0; u < w.recommender->users().size() && users < 20; ++u) {
     if (w.held_out[static_cast<size_t>(u)].size() < 8) continue;
     ++users;
@@ -127,7 +127,9 @@ void expect_less_without_loss(const World& w, const std::string& genre) {
     const auto list = w.recommender->recommend(moved.vector, ratings);
     degree_before += mean_degree(w, word, before);
     degree_after += mean_degree(w, word, list);
-    lowered += mean_degree(w, word, list) < mean_degree(w, word, before) ? 1 : 0;
+    const double change = mean_degree(w, word, list) - mean_degree(w, word, before);
+    lowered += change < -1e-9 ? 1 : 0;  // the same items in another order differ by rounding
+    raised += change > 1e-9 ? 1 : 0;
     ndcg_before += ndcg(w.held_out[static_cast<size_t>(u)], before);
     ndcg_after += ndcg(w.held_out[static_cast<size_t>(u)], list);
     filtered_before += std::count_if(before.begin(), before.end(), has_genre);
@@ -135,7 +137,8 @@ void expect_less_without_loss(const World& w, const std::string& genre) {
   }
   ASSERT_EQ(users, 20);
   EXPECT_LT(degree_after, degree_before - 20 * 0.15);
-  EXPECT_GE(lowered, 18);
+  EXPECT_GE(lowered, 16);  // a list that has little of the word may keep its items
+  EXPECT_EQ(raised, 0);
   EXPECT_GT(ndcg_after, 0.9 * ndcg_before);
   EXPECT_LE(filtered_after, filtered_before);
   if (filtered_before >= 15) {
