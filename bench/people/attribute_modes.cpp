@@ -113,9 +113,11 @@ Json run_cav(const Path& folder, int count, int d, bool cross_validate, int thre
   options.mode = "binary";
   options.cross_validate = cross_validate;
   ThreadPool pool(threads);
+  const double before = processor_seconds();
   const auto start = Clock::now();
   const auto batch = people::train_cavs(space, attributes, options, pool);
   const double seconds = seconds_since(start);
+  const double processor = processor_seconds() - before;
   check(batch.cavs.size() == attributes.size(), ErrorCode::kInternal, "[bench] ", batch.skipped.size(), " attributes were skipped");
   std::vector<float> w;
   std::vector<double> accuracy, iterations;
@@ -133,6 +135,7 @@ Json run_cav(const Path& folder, int count, int d, bool cross_validate, int thre
           {"rank", d},
           {"threads", threads},
           {"seconds", seconds},
+          {"processor_seconds", processor},
           {"cross_validate", cross_validate},
           {"median_accuracy", median(accuracy)},
           {"median_iterations", median(iterations)}};

@@ -184,14 +184,6 @@ Json run_update(const Options& o) {
   return out;
 }
 
-/// Processor time of all threads of this process, seconds.
-double processor_seconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 Json run_movielens(const Options& o) {
   ThreadPool pool(o.threads);
   auto dataset = data::read_dataset(o.path, {}, no_progress());

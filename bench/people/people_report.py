@@ -35,6 +35,8 @@ def rows_table(records):
             work, same = f"{r['ratings']:,} ratings", f"losses {r['ours_loss']:.9f}, {r['peer_loss']:.9f} after {r['epochs']} epoch{'' if r['epochs'] == 1 else 's'}"
         else:
             work, same = f"{r['cavs']:,} CAVs, {r['examples']} examples each", f"median cosine {r['median_cosine']:.6f}, least {r['least_cosine']:.4f}"
+            if "ours_processor" in r:
+                work += f"; processor seconds {figure(r['ours_processor'])}, {figure(r['peer_processor'])}"
         peak = f"{r['ours_peak_bytes'] / 2**20:.0f}, {r['peer_peak_bytes'] / 2**20:.0f}" if "ours_peak_bytes" in r else ""
         memory = f"{r['memory_ratio']:.2f}" if "memory_ratio" in r else ""
         lines.append(f"| `{name}` | {work} | {figure(r['ours'])} | {figure(r['peer'])} | {r['unit']} | **{r['ratio']:.2f}** | {r['lower90']:.2f} | "

@@ -142,8 +142,9 @@ class Driver:
         name = "cav cross-validated" if cross_validate else "cav"
         found, summary = self.measure_pairs(name, ours, peer, "seconds")
         last = found[-1].details["peer"]
+        processor = {side: pairs.median([pair.details[side]["processor_seconds"] for pair in found]) for side in ("ours", "peer")}
         return {"row": name, "unit": "s", "cavs": 1000, "peer_cavs": count, "rank": o.rank, "examples": found[-1].details["ours"]["examples"], **summary,
-                "limit": 40 if cross_validate else 1.5, "least_cosine": last["least_cosine"], "median_cosine": last["median_cosine"],
+                "limit": 40 if cross_validate else 1.5, "ours_processor": processor["ours"], "peer_processor": processor["peer"], "least_cosine": last["least_cosine"], "median_cosine": last["median_cosine"],
                 **self.common(last["version"])}
 
     def cost(self, ratings):
