@@ -11,6 +11,7 @@
 namespace attune::people {
 namespace {
 
+constexpr double kUnknownLength = 0.5;  // of the mean user's vector: what a vector counts as at least in the heuristic step
 constexpr std::string_view kUpdates[] = {"heuristic", "bayes", "pairwise"};
 
 /// The sense that the user named last for each attribute.
@@ -79,7 +80,7 @@ CritiqueProfile::CritiqueProfile(std::shared_ptr<const Recommender> recommender,
         "[critique profile] no recommender or no attributes");
   check(attributes_->record().recommender == recommender_->version(), ErrorCode::kFailedPrecondition,
         "[critique profile] attributes of another recommender");
-  options_.least_length = std::max(options_.least_length, attributes_->user_length());
+  options_.least_length = std::max(options_.least_length, kUnknownLength * attributes_->user_length());
   const AlsParameters& p = recommender_->model().parameters();
   const std::span<const float> offset = p.options.rank_with_bias ? std::span<const float>(p.item_bias) : std::span<const float>();
   for (const auto update : kUpdates) {
