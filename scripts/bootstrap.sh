@@ -8,7 +8,7 @@ usage() {
   cat <<'TEXT'
 Usage: scripts/bootstrap.sh [--dev] [--best-effort] [--no-model] [--no-data]
 
-  --dev          also what tests and development need: clang 19, the sentencepiece library, Chromium, Python and web packages
+  --dev          also what tests and development need: clang 19, the sentencepiece library, Chromium, gnuplot, Python and web packages
   --best-effort  go on when the model, the ratings or a development package cannot be had (their tests are skipped then)
   --no-model     leave out the default model (253 MB)
   --no-data      leave out the default ratings (MovieLens 100K, for non-commercial use: see NOTICE.md)
@@ -46,7 +46,7 @@ base_packages() {
     libspdlog-dev libfmt-dev prometheus-cpp-dev libsqlite3-dev libssl-dev libutf8proc-dev libeigen3-dev libgtest-dev libgmock-dev
 }
 
-dev_packages() { echo git clang-19 libclang-rt-19-dev llvm-19 clang-tidy-19 clang-format-19 libsentencepiece-dev chromium; }
+dev_packages() { echo git clang-19 libclang-rt-19-dev llvm-19 clang-tidy-19 clang-format-19 libsentencepiece-dev chromium gnuplot-nox; }
 
 # missing PACKAGE...: those that are not installed.
 missing() {

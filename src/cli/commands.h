@@ -21,6 +21,7 @@ void register_critique(CommandSet& commands);
 void register_eval_recommender(CommandSet& commands);
 void register_eval_reasons(CommandSet& commands);
 void register_reproduce(CommandSet& commands);
+void register_report(CommandSet& commands);
 void register_env(CommandSet& commands);
 void register_docs(CommandSet& commands);
 

@@ -20,6 +20,7 @@ void register_all(CommandSet& commands) {
   register_eval_recommender(commands);
   register_eval_reasons(commands);
   register_reproduce(commands);
+  register_report(commands);
   register_env(commands);
   register_docs(commands);
 }
