@@ -66,9 +66,15 @@ def agreement_gates(found):
                   same_choice=found["same_choice"])]
 
 
+def audit_gate(found):
+    """Screened steps of which every one was compared with the full head."""
+    return judge("misses of the screened head", found["misses"] if found["audits"] > 0 else float("nan"), 0,
+                 **{key: found[key] for key in ("prompts", "audits", "rows")})
+
+
 def ask_quality_bench(context, arguments):
     executable = context.bench.parent / "quality_bench"
-    return programs.only_object(programs.run([executable, "--model", context.model, "--threads", context.threads, *arguments], timeout=7200),
+    return programs.only_object(programs.run([executable, "--model", context.model, "--threads", context.threads, *arguments], timeout_s=7200),
                                 "quality_bench")
 
 
@@ -110,7 +116,7 @@ def main(arguments):
     parser.add_argument("--window", type=int, default=512)
     parser.add_argument("--prompts", type=int, default=20)
     parser.add_argument("--predict", type=int, default=50, help="greedy tokens a prompt")
-    parser.add_argument("--skip", default="", help="comma-separated: f32, peer, agreement")
+    parser.add_argument("--skip", default="", help="comma-separated: f32, peer, agreement, audit")
     options = parser.parse_args(arguments)
     skip = set(filter(None, options.skip.split(",")))
     try:
@@ -140,6 +146,9 @@ def main(arguments):
             machine.note("greedy agreement of the fast arithmetic with f32")
             gates += agreement_gates(ask_quality_bench(context, ["--mode", "agreement", "--text", file, "--prompts", options.prompts, "--predict",
                                                                  options.predict]))
+        if "audit" not in skip:
+            machine.note("audit of the screened head")
+            gates.append(audit_gate(ask_quality_bench(context, ["--mode", "audit", "--text", file, "--prompts", 16, "--predict", 256])))
         for gate in gates:
             print(json.dumps({**gate, "text": text, "peer_version": context.peer_version}), flush=True)
     return 0 if all(gate["holds"] for gate in gates) else 1

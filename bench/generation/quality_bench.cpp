@@ -2,6 +2,7 @@
 //
 //   quality_bench --mode perplexity --text FILE --tokens 20480 --window 512 --compute fast
 //   quality_bench --mode agreement --text FILE --prompts 20 --predict 50
+//   quality_bench --mode audit --text FILE --prompts 16 --predict 256
 //
 // Windows are those of llama-perplexity: consecutive, BOS put over the first token of each, and of W positions the last W / 2 - 1 tokens
 // are scored (docs/benchmarks.md, "Quality").
@@ -33,7 +34,7 @@ struct Options {
   lm::EngineOptions engine;
 
   void describe(OptionList& list) {
-    list.add("mode", mode, "perplexity or agreement.").choices({"perplexity", "agreement"});
+    list.add("mode", mode, "perplexity, agreement or audit (screening of the head).").choices({"perplexity", "agreement", "audit"});
     list.add("model", model, "A .gguf file.");
     list.add("text", text, "Held-out text.");
     list.add("tokens", tokens, "Tokens of the text that are read, in whole windows.").range(8, 1 << 30);
@@ -89,6 +90,42 @@ Json run_perplexity(const std::shared_ptr<const lm::Model>& model, const Options
           {"perplexity", std::exp(mean)},
           {"nll_std_error", std::sqrt(std::max(0.0, squares / n - mean * mean) / n)},
           {"first_ids", std::vector<int32_t>(ids.begin(), ids.begin() + std::min<int64_t>(16, static_cast<int64_t>(ids.size())))}};
+}
+
+/// Prompts spread over the text, BOS in front of each.
+std::vector<std::vector<int32_t>> read_prompts(const lm::Model& model, const Options& options) {
+  const auto ids = read_ids(model, options, options.prompts * options.prompt_tokens);
+  const int64_t stride = static_cast<int64_t>(ids.size()) / options.prompts;
+  std::vector<std::vector<int32_t>> out;
+  for (int64_t i = 0; i < options.prompts; ++i) {
+    out.emplace_back(ids.begin() + i * stride, ids.begin() + i * stride + options.prompt_tokens);
+    out.back()[0] = ids[0];
+  }
+  return out;
+}
+
+/// Every screened step compared with the full head: answers to the prompts, greedy and with top-k 64 in turn.
+Json run_audit(const std::shared_ptr<const lm::Model>& model, const Options& options) {
+  lm::EngineOptions engine_options = options.engine;
+  engine_options.head_audit_every = 1;
+  engine_options.speculate = 0;
+  lm::Engine engine(model, engine_options);
+  const auto prompts = read_prompts(*model, options);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    lm::SamplerOptions sampler;  // top-k 64
+    if (i % 2 == 0) sampler.temperature = 0;
+    lm::Sequence sequence = engine.start({.sampler = sampler, .seed = i, .stream = 0, .vocab = nullptr});
+    sequence.append(prompts[i]);
+    engine.generate(std::move(sequence), options.predict, {});
+    std::fprintf(stderr, "\rprompt %zu of %zu", i + 1, prompts.size());
+  }
+  std::fprintf(stderr, "\n");
+  const lm::EngineStats stats = engine.stats();
+  return {{"mode", "audit"},
+          {"prompts", options.prompts},
+          {"audits", stats.head_audits},
+          {"rows", stats.head_audits * model->config().vocab_size},
+          {"misses", stats.head_misses}};
 }
 
 struct Greedy {
@@ -155,18 +192,16 @@ double mean_square_error(lm::Engine& a, lm::Engine& b, const std::vector<int32_t
 /// Greedy ids of the fast and the exact arithmetic, as far as the first near tie of the latter: a step whose gap is below 4 RMS errors. And at
 /// every step of the exact answer, also behind near ties: what the fast arithmetic would choose there.
 Json run_agreement(const std::shared_ptr<const lm::Model>& model, const Options& options) {
-  const auto ids = read_ids(*model, options, options.prompts * options.prompt_tokens);
+  const auto prompts = read_prompts(*model, options);
   lm::EngineOptions fast_options = options.engine, exact_options = options.engine;
   fast_options.compute = "fast";
   exact_options.compute = "f32";
   lm::Engine fast(model, fast_options), exact(model, exact_options);
-  const int64_t stride = static_cast<int64_t>(ids.size()) / options.prompts;
   std::vector<Greedy> want, got;
   std::vector<std::vector<int32_t>> along;
   double squares = 0;
   for (int64_t i = 0; i < options.prompts; ++i) {
-    std::vector<int32_t> prompt(ids.begin() + i * stride, ids.begin() + i * stride + options.prompt_tokens);
-    prompt[0] = ids[0];
+    std::vector<int32_t> prompt = prompts[static_cast<size_t>(i)];
     want.push_back(greedy(exact, prompt, options.predict, true));
     got.push_back(greedy(fast, prompt, options.predict, false));
     along.push_back(choices_along(fast, prompt, want.back().ids));
@@ -220,7 +255,8 @@ int run(int argc, char** argv) {
   parse_options(list, argc, argv);
   check(!options.model.empty() && !options.text.empty(), ErrorCode::kInvalidArgument, "[quality] --model and --text are needed");
   const auto model = lm::Model::load(options.model);
-  std::cout << (options.mode == "perplexity" ? run_perplexity(model, options) : run_agreement(model, options)).dump() << std::endl;
+  const auto measure = options.mode == "perplexity" ? run_perplexity : options.mode == "audit" ? run_audit : run_agreement;
+  std::cout << measure(model, options).dump() << std::endl;
   return 0;
 }
 

@@ -20,11 +20,15 @@ std::string_view isa_name(Isa isa) noexcept;  // "scalar", "avx2", "avx512"
 
 /// Activations quantised to int8 for `gemm_q8`: per row, n values in blocks of 32 with one float scale each (scale = max|x| / 127,
 /// q = round-to-nearest-even(x / scale); a scale below the smallest normal float counts as 0) and what the kernels need beside them (block
-/// sums). A block with an infinite or NaN value gets scale NaN, so that every product with it is NaN. Same bytes at every level.
+/// sums). Blocks of a row whose squared scale is at least the row's mean hold a second int8 a value for what the first left over, in steps of
+/// scale / 254: few blocks hold most of the error (docs/decisions/010). A block with an infinite or NaN value gets scale NaN, so that every
+/// product with it is NaN. Same bytes at every level.
 /// n is a multiple of 32. The layout belongs to this header's implementation; callers only allocate q8_row_bytes(n) a row.
 int64_t q8_row_bytes(int64_t n) noexcept;
 /// L2 norm of the n values that a Q8 row stands for; NaN if a block's scale is.
 double q8_norm(const void* q8_row, int64_t n) noexcept;
+/// The same of the refinements alone, what `gemm_q8_high` leaves out.
+double q8_refinement_norm(const void* q8_row, int64_t n) noexcept;
 
 /// What keys and values are held as. kQ8_0: blocks of 32 values, an f16 scale and 32 signed bytes each; head_dim and strides are multiples of 32.
 enum class KvType { kF32, kF16, kQ8_0 };
@@ -42,11 +46,12 @@ struct Ops {
 
   /// y[t * ldy + r] = sum_k W[r, k] * x[t, k] for r in [0, num_rows), t in [0, num_x). W: packed weights (kernels/pack.h) from the begin of a
   /// panel on; fastest when 64-byte aligned. x: num_x Q8 rows (q8_row_bytes(n) apart). Integer sums are exact inside a block; blocks are added in
-  /// one fixed order of floats, so that block formats give the same bits at every level. F32, F16 and BF16 weights are multiplied in float.
+  /// one fixed order of floats: the same bits at every level. dtype: a block format; for F32, F16 and BF16 weights there is gemm_f32.
   void (*gemm_q8)(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept;
 
-  /// The same for Q8_0 weights of which only the high plane is read: a weight q counts as 16 floor((q + 128) / 16) - 120.5, so that
-  /// y differs from gemm_q8's by the products with what the low plane holds, from -7.5 to 7.5 a weight. Half the bytes.
+  /// The same for Q8_0 weights of which only the high plane is read, without the second int8 of refined blocks: a weight q counts as
+  /// 16 floor((q + 128) / 16) - 120.5, so that y differs from gemm_q8's by the products with what the low plane holds, from -7.5 to 7.5 a
+  /// weight, and by the high plane's products with the refinements. Half the bytes.
   void (*gemm_q8_high)(const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept;
 
   /// gemm_q8 in float: packed weights dequantised exactly, x [num_x, n] floats (ldx apart). The reference arithmetic (`--compute f32`).

@@ -13,7 +13,7 @@
 
 namespace attune::kernels {
 
-/// Per block of 32 activations. x[i] = scale * q[i].
+/// Per block of 32 activations: values scale * q[i].
 struct Q8Block {
   float scale;
   float scaled_sum;  ///< scale * float(sum): what the minimum of a Q4_K or Q5_K sub-block is multiplied with
@@ -22,7 +22,21 @@ struct Q8Block {
 };
 static_assert(sizeof(Q8Block) == 16);
 
-// A Q8 row: int8 q[n], Q8Block[n / 32], padding to a multiple of 64 bytes.
+/// What the values of one block left over: to be added to them.
+struct Q8Refinement {
+  int8_t q[32];
+  Q8Block block;
+  int32_t padding[4];
+};
+static_assert(sizeof(Q8Refinement) == 64);
+
+// A Q8 row: int8 q[n], Q8Block[n / 32], a bit a block in uint64 words (set: the block has a refinement), padding to a multiple of 64 bytes,
+// Q8Refinement[n / 32], of which only those with a set bit are written. Rows of more than kMaxRefinedColumns have none.
+inline constexpr int64_t kMaxRefinedColumns = 131072;
+[[gnu::always_inline]] constexpr int64_t q8_refined_bits_at(int64_t n) { return (n / 2 * 3 + 7) / 8 * 8; }
+[[gnu::always_inline]] constexpr int64_t q8_refinements_at(int64_t n) {
+  return (q8_refined_bits_at(n) + (n / 32 + 63) / 64 * 8 + 63) / 64 * 64;
+}
 
 /// Where the parts of a panel of 16 rows by n columns lie, in bytes from its begin (docs/methods/kernels.md, "Panels"). A group is 32 columns.
 struct PanelLayout {
@@ -47,9 +61,6 @@ Isa select_isa(std::optional<std::string_view> name);
   void quantize_q8(const float* x, int64_t n, void* q8_row) noexcept;                                                                   \
   void gemm_q8(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept;  \
   void gemm_q8_high(const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept;          \
-  /* gemm_q8 for F32, F16 and BF16 weights. */                                                                                          \
-  void gemm_q8_float(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y,                   \
-                     int64_t ldy) noexcept;                                                                                             \
   void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const float* x, int64_t ldx, int64_t num_x, float* y,          \
                 int64_t ldy) noexcept;                                                                                                  \
   void rms_norm(const float* x, const float* gain, float eps, float* out, int64_t n) noexcept;                                          \

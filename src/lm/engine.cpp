@@ -200,14 +200,14 @@ void Engine::State::remove_finished() {
 void Engine::State::compute_planned(std::vector<Planned>& planned, StepReport& report) {
   const auto key = [](const Planned& p) {
     const WeightSet& set = *p.job->sequence().set;
-    return std::pair(set.weights_id(), set.id);
+    return std::pair(set.product_key(), set.id);
   };
   std::stable_sort(planned.begin(), planned.end(), [&](const Planned& a, const Planned& b) { return key(a) < key(b); });
   std::vector<Chunk> chunks;
   for (size_t first = 0, last = 0; first < planned.size(); first = last) {
     const WeightSetPtr set = planned[first].job->sequence().set;  // its last sequence may end in here
     chunks.clear();
-    while (last < planned.size() && key(planned[last]).first == set->weights_id()) {
+    while (last < planned.size() && key(planned[last]).first == set->product_key()) {
       chunks.push_back(planned[last].chunk);
       chunks.back().adapter = planned[last].job->sequence().set->adapter.get();
       ++last;

@@ -28,8 +28,8 @@ Value kth_largest(std::vector<Value>& values, int64_t k, Value fallback, const G
 struct Head::Row {
   int64_t t;                        // index in the batch
   int64_t k;
-  double margin;                    // z ||h||, and `slack` for the rounding of both sums
-  double slack;
+  double margin;                    // z ||h||
+  double slack;                     // for the refinements, and the rounding of both sums
   std::vector<int32_t> asked;       // panels to compute now
   std::vector<bool> done;           // [panels]
   std::vector<Candidate> found;     // exact
@@ -67,7 +67,8 @@ void Head::approximate(const Weights& weights, int64_t num_rows, std::span<const
         if (id >= begin && id < end) row[id] = kImpossible;
       }
       if (!allowed.empty() && !allowed[static_cast<size_t>(t)].empty()) {
-        mask_logits(allowed[static_cast<size_t>(t)].subspan(static_cast<size_t>(begin) / 64), {row + begin, static_cast<size_t>(end - begin)});
+        mask_logits(allowed[static_cast<size_t>(t)].subspan(static_cast<size_t>(begin) / 64),
+                    {row + begin, static_cast<size_t>(end - begin)});
       }
       for (int64_t first = begin; first < end; first += kHeadGroup) {
         const int64_t last = std::min(end, first + kHeadGroup);
@@ -142,15 +143,18 @@ void Head::best(const Weights& weights, std::span<const float> hidden, std::span
     row.k = k[static_cast<size_t>(t)];
   }
   each([&](Row& row) {
-    const double norm = kernels::q8_norm(quantised_.data() + row.t * kernels::q8_row_bytes(head.cols), head.cols);
+    const std::byte* quantised = quantised_.data() + row.t * kernels::q8_row_bytes(head.cols);
+    const double norm = kernels::q8_norm(quantised, head.cols);
     if (!std::isfinite(norm)) {  // whatever is drawn from it fails with its reason
       row.k = 1;
       row.found = {{std::numeric_limits<float>::quiet_NaN(), 0}};
       return;
     }
-    row.margin = norm * (options.proof ? sqrt_d : options.z);
+    const double z = options.proof ? sqrt_d : options.z;
+    row.margin = norm * z;
     // Rounding: both sums err by less than 2e-7 of the sum of magnitudes, at most ||h|| ||w|| with |w| <= 128 d.
-    row.slack = 4e-7 * norm * 128 * spread.largest_scale * sqrt_d;
+    row.slack =
+        z * kernels::q8_refinement_norm(quantised, head.cols) * spread.largest_high + 4e-7 * norm * 128 * spread.largest_scale * sqrt_d;
     row.done.assign(static_cast<size_t>((v + kPanel - 1) / kPanel), false);
     row.scratch.assign(group_max_.begin() + row.t * groups, group_max_.begin() + (row.t + 1) * groups);
     const float t0 = kth_largest(row.scratch, row.k, kImpossible, std::greater<>());

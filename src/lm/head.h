@@ -1,7 +1,8 @@
 // The output head: logits of all tokens, or only the best ones without reading the whole head (docs/methods/gemma3.md, "Head screening").
 //
-// A Q8_0 weight is q + 128 = 16 high + low. The high planes alone give every logit up to
-//   |error| <= z * ||h|| * spread[row],   spread = ||d (low - 7.5)|| / sqrt(D), h: the int8-quantised hidden state.
+// A Q8_0 weight is q + 128 = 16 high + low, and the quantised hidden state h = c + f of values and refinements (kernels/kernels.h). The high planes
+// and c alone give every logit up to
+//   |error| <= z * (||h|| * spread[row] + ||f|| * largest_high),   spread = ||d (low - 7.5)|| / sqrt(D).
 // With z = sqrt(D) this is the Cauchy-Schwarz inequality: a proof (`proof`). With the default z = 8 it is a statistical bound: the largest error seen
 // was 5.6; the engine audits one step in 1,000 against the full head and counts misses.
 // Two thresholds: t0, a K-th largest approximation, gives K rows and more whose exact logits are computed; the K-th largest of those, T, decides

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/pack.h"
+
 namespace attune::lm {
 
 void quantise_rows(const kernels::Ops& ops, ThreadPool& pool, const float* x, int64_t num_rows, int64_t n,
@@ -16,7 +18,8 @@ void quantise_rows(const kernels::Ops& ops, ThreadPool& pool, const float* x, in
 void multiply(const kernels::Ops& ops, ThreadPool& pool, bool fast, const float* x, int64_t num_rows, std::span<const Product> products,
               std::vector<std::byte>& quantised) {
   const int64_t n = products[0].w->cols;
-  if (fast) quantise_rows(ops, pool, x, num_rows, n, quantised);
+  const auto in_int8 = [fast](const Product& product) { return fast && kernels::is_block_format(product.w->dtype); };
+  if (std::any_of(products.begin(), products.end(), in_int8)) quantise_rows(ops, pool, x, num_rows, n, quantised);
   int pieces = 0;
   const auto count = [](const Matrix& w) { return static_cast<int>((w.rows + rows_per_piece(w.rows) - 1) / rows_per_piece(w.rows)); };
   for (const Product& product : products) pieces += count(*product.w);
@@ -26,7 +29,7 @@ void multiply(const kernels::Ops& ops, ThreadPool& pool, bool fast, const float*
     const Matrix& w = *product->w;
     const int64_t begin = index * rows_per_piece(w.rows), end = std::min(w.rows, begin + rows_per_piece(w.rows));
     float* y = product->y + begin;
-    if (fast) {
+    if (in_int8(*product)) {
       ops.gemm_q8(w.dtype, w.panel(begin), end - begin, n, quantised.data(), num_rows, y, w.rows);
     } else {
       ops.gemm_f32(w.dtype, w.panel(begin), end - begin, n, x, n, num_rows, y, w.rows);

@@ -124,7 +124,9 @@ PublishReport Engine::State::publish_adapter(std::shared_ptr<const Adapter> adap
   const int64_t bytes = adapter->memory_bytes();
   check(bytes <= sets.free_bytes(), ErrorCode::kResource, "[publish] the adapter needs ", bytes, " bytes, ",
         std::max<int64_t>(sets.free_bytes(), 0), " are free for weights (weights_memory_mib)");
-  auto set = std::make_shared<WeightSet>(base->weights, std::move(adapter), base, bytes, sets.in_use());
+  auto weights = base->weights;
+  if (how.f32_activations && !weights->f32_activations()) weights = Weights::with_f32_activations(*weights);
+  auto set = std::make_shared<WeightSet>(std::move(weights), std::move(adapter), base, bytes, sets.in_use());
   return add_set(std::move(set), *base->weights, how);
 }
 

@@ -20,6 +20,8 @@ enum class Publish {
 struct PublishOptions {
   WeightsId base = kCurrentWeights;  ///< kLoraF32: what the adapter is added to
   double lora_scale = 1;  ///< kLoraF32 from tensors: s in W + s B A. An adapter's folder knows its own
+  /// kLoraF32: rows with the adapter are multiplied with F32 activations also in a fast engine: slower, but the smallest steps of training show.
+  bool f32_activations = false;
   bool probe = true;  ///< measure the set on the probe prompts; without, the report's differences are NaN
 };
 

@@ -38,8 +38,8 @@ struct WeightSet {
   WeightSet(const WeightSet&) = delete;
   WeightSet& operator=(const WeightSet&) = delete;
 
-  /// Id of the set that owns `weights`: sequences with the same one share products.
-  WeightsId weights_id() const noexcept { return base ? base->id : id; }
+  /// What sequences have in common that share products: the set that owns the weights, and whether activations stay F32.
+  std::pair<WeightsId, bool> product_key() const noexcept { return {base ? base->id : id, weights->f32_activations()}; }
 
   WeightsId id = 0;
   std::shared_ptr<const Weights> weights;

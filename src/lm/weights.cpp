@@ -28,22 +28,33 @@ void check_finite(const float* values, int64_t count, std::string_view name) {
   check(finite, ErrorCode::kInvalidArgument, "[weights] tensor ", name, " has an infinite value or NaN, expected finite numbers");
 }
 
-/// HeadSpread::row of `count` rows of a Q8_0 matrix as in the file; the return value is the largest scale.
-float spread_of_rows(const std::byte* rows, int64_t count, int64_t cols, float* spread) {
+struct LargestOfRows {
+  float scale = 0, high = 0;  ///< HeadSpread::largest_scale, largest_high
+};
+
+/// HeadSpread::row of `count` rows of a Q8_0 matrix as in the file, and the largest values among them.
+LargestOfRows spread_of_rows(const std::byte* rows, int64_t count, int64_t cols, float* spread) {
   const int64_t blocks = cols / 32;
-  float largest = 0;
+  LargestOfRows largest;
   for (int64_t r = 0; r < count; ++r) {
-    double sum = 0;
+    double sum = 0, high_sum = 0;
     for (int64_t b = 0; b < blocks; ++b) {
       BlockQ8_0 block;
       std::memcpy(&block, rows + (r * blocks + b) * static_cast<int64_t>(sizeof block), sizeof block);
       int32_t squares = 0;  // of low - 7.5, 32 of them: low^2 - 15 low + 56.25
-      for (const int8_t q : block.q) squares += (q & 15) * ((q & 15) - 15);
+      int32_t high_squares = 0;  // of twice 16 high - 120.5
+      for (const int8_t q : block.q) {
+        squares += (q & 15) * ((q & 15) - 15);
+        const int32_t high = 32 * ((q + 128) >> 4) - 241;
+        high_squares += high * high;
+      }
       const float d = std::fabs(f16_to_f32(block.d));
-      largest = std::max(largest, d);
+      largest.scale = std::max(largest.scale, d);
       sum += static_cast<double>(d) * d * (squares + 32 * 56.25);
+      high_sum += static_cast<double>(d) * d * high_squares / 4;
     }
     spread[r] = static_cast<float>(std::sqrt(sum / static_cast<double>(cols)));
+    largest.high = std::max(largest.high, static_cast<float>(std::sqrt(high_sum / static_cast<double>(cols))));
   }
   return largest;
 }
@@ -183,7 +194,7 @@ class Weights::Binder {
     const int64_t needed = static_cast<int64_t>(Arena::rounded(total)) + weights_.gain_bytes_;
     check(needed <= options_.max_bytes, ErrorCode::kResource, "[weights] the set needs ", needed, " bytes, ",
           std::max<int64_t>(options_.max_bytes, 0), " are free for weights (weights_memory_mib)");
-    weights_.arena_ = Arena(total);
+    *weights_.arena_ = Arena(total);
     struct Piece {
       const Matrix* matrix;
       const io::TensorView* from;
@@ -194,14 +205,14 @@ class Weights::Binder {
     std::vector<std::byte*> packed;
     for (size_t i = 0; i < all.size(); ++i) {
       const Matrix* m = all[i];
-      packed.push_back(weights_.arena_.take(static_cast<size_t>(m->bytes())));
+      packed.push_back(weights_.arena_->take(static_cast<size_t>(m->bytes())));
       constexpr int64_t kRows = 2048;
       for (int64_t r = 0; r < m->rows; r += kRows) pieces.push_back({m, tensors_[i], packed.back(), r, std::min(m->rows, r + kRows)});
     }
     HeadSpread& spread = weights_.head_spread_;
     const bool screened = head->dtype == DType::kQ8_0;
     if (screened) spread.row.resize(static_cast<size_t>(head->rows));
-    std::vector<float> largest(pieces.size(), 0);
+    std::vector<LargestOfRows> largest(pieces.size());
     ThreadPool pool;
     pool.run(static_cast<int>(pieces.size()), [&](int index) {
       const Piece& piece = pieces[static_cast<size_t>(index)];
@@ -217,7 +228,10 @@ class Weights::Binder {
       source_.release(
           piece.from->data.subspan(static_cast<size_t>(piece.begin) * stride, static_cast<size_t>(piece.end - piece.begin) * stride));
     });
-    spread.largest_scale = *std::max_element(largest.begin(), largest.end());
+    for (const LargestOfRows& of_piece : largest) {
+      spread.largest_scale = std::max(spread.largest_scale, of_piece.scale);
+      spread.largest_high = std::max(spread.largest_high, of_piece.high);
+    }
     for (size_t begin = 0; begin < spread.row.size(); begin += kHeadGroup) {
       const auto end = spread.row.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(spread.row.size(), begin + kHeadGroup));
       spread.group.push_back(*std::max_element(spread.row.begin() + static_cast<std::ptrdiff_t>(begin), end));
@@ -244,6 +258,13 @@ std::shared_ptr<const Weights> Weights::bind(const ModelConfig& config, const io
 
 Weights::Naming Weights::naming_of(const io::TensorSource& source) noexcept {
   return source.find("token_embd.weight") != nullptr ? Naming::kGguf : Naming::kHf;
+}
+
+std::shared_ptr<const Weights> Weights::with_f32_activations(const Weights& weights) {
+  std::shared_ptr<Weights> out(new Weights(weights));
+  out->f32_activations_ = true;
+  out->head_spread_ = {};  // screening is for int8 activations
+  return out;
 }
 
 }  // namespace attune::lm

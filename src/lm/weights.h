@@ -33,11 +33,12 @@ struct LayerWeights {
   std::vector<float> attn_norm, q_norm, k_norm, post_attn_norm, ffn_norm, post_ffn_norm;  ///< gains, the 1 already added
 };
 
-/// What the low plane of a Q8_0 head can add to a logit (lm/head.h). Empty for heads of other types.
+/// What screening with the high plane of a Q8_0 head leaves out of a logit (lm/head.h). Empty for heads of other types.
 struct HeadSpread {
   std::vector<float> row;    ///< [V] ||d (low - 7.5)|| / sqrt(D)
   std::vector<float> group;  ///< [ceil(V / kHeadGroup)] largest of each group
   float largest_scale = 0;   ///< of all d
+  float largest_high = 0;    ///< of all rows: ||d (16 high - 120.5)|| / sqrt(D)
 };
 inline constexpr int64_t kHeadGroup = 64;
 
@@ -56,6 +57,8 @@ class Weights {
   static std::shared_ptr<const Weights> bind(const ModelConfig& config, const io::TensorSource& source, Naming naming) {
     return bind(config, source, naming, Options());
   }
+  /// The same tensors in the same memory, to be multiplied with F32 activations.
+  static std::shared_ptr<const Weights> with_f32_activations(const Weights& weights);
   /// The scheme that the names follow.
   static Naming naming_of(const io::TensorSource& source) noexcept;
 
@@ -70,16 +73,17 @@ class Weights {
   /// Bytes of the tensors in the file.
   int64_t file_bytes() const noexcept { return file_bytes_; }
   /// Bytes of memory that the set holds.
-  int64_t memory_bytes() const noexcept { return static_cast<int64_t>(arena_.size()) + gain_bytes_; }
+  int64_t memory_bytes() const noexcept { return static_cast<int64_t>(arena_->size()) + gain_bytes_; }
   /// Bytes that one position reads in the layers, and in the head (both planes).
   int64_t layer_bytes() const noexcept;
   int64_t head_bytes() const noexcept { return head_.bytes(); }
 
  private:
   Weights() = default;
+  Weights(const Weights&) = default;
   class Binder;
 
-  Arena arena_;
+  std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();
   Matrix embedding_, head_;
   HeadSpread head_spread_;
   std::vector<float> final_norm_;

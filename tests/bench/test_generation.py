@@ -278,6 +278,12 @@ class Quality(unittest.TestCase):
             gates = quality.agreement_gates({**found, "parted_before_near_tie": early, "other_choice_without_near_tie": other})
             self.assertEqual([gate["holds"] for gate in gates], [early == 0, other == 0])
 
+    def test_audit_needs_audited_steps_and_no_miss(self):
+        found = {"prompts": 16, "audits": 4096, "rows": 4096 * 262144, "misses": 0}
+        self.assertTrue(quality.audit_gate(found)["holds"])
+        self.assertFalse(quality.audit_gate({**found, "misses": 1})["holds"])
+        self.assertFalse(quality.audit_gate({**found, "audits": 0})["holds"])
+
     def test_peer(self):
         self.assertEqual(quality.peer_perplexity("[1]9.1,\nFinal estimate: PPL = 12.3456 +/- 0.5\n"), 12.3456)
         for bad in ("", "PPL = 3", "Final estimate: PPL = 1.0 +/- 1\nFinal estimate: PPL = 1.0 +/- 1\n"):

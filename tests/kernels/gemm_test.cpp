@@ -21,18 +21,23 @@ std::vector<double> dense(DType dtype, const std::vector<std::byte>& w, int64_t 
   return out;
 }
 
-std::vector<float> q8_values(const std::byte* row, int64_t n) {
-  std::vector<float> out(static_cast<size_t>(n));
+/// What a Q8 row stands for: values, and refinements if wanted.
+std::vector<double> q8_values(const std::byte* row, int64_t n, bool refined = true) {
+  std::vector<double> out(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) {
     float scale;
     std::memcpy(&scale, row + n + i / 32 * 16, sizeof scale);
-    out[static_cast<size_t>(i)] = scale * static_cast<float>(static_cast<int8_t>(row[i]));
+    out[static_cast<size_t>(i)] = static_cast<double>(scale) * static_cast<int8_t>(row[i]);
+  }
+  for (const auto& [block, fine] : refinements(row, n)) {
+    for (int64_t i = 0; i < 32 && refined; ++i) out[static_cast<size_t>(32 * block + i)] += double{fine.block.scale} * fine.q[i];
   }
   return out;
 }
 
 /// sum_k w x and sum_k |w x|.
-std::pair<double, double> dot(const double* w, const float* x, int64_t n) {
+template <class X>
+std::pair<double, double> dot(const double* w, const X* x, int64_t n) {
   double sum = 0, size = 0;
   for (int64_t k = 0; k < n; ++k) {
     sum += w[k] * x[k];
@@ -50,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(Levels, GemmTest, ::testing::ValuesIn(available_isas())
 
 TEST_P(GemmTest, Q8AgreesWithDoublePrecision) {
   Rng rng(1, "gemm_q8");
-  for (const DType dtype : all_dtypes()) {
+  for (const DType dtype : block_formats()) {
     for (const int64_t n : {32, 64, 256, 640, 1152, 2048, 6912, 10240}) {
       if (n % dtype_info(dtype).block_size != 0) continue;
       for (const int64_t num_rows : {1, 3, 7, 8, 19}) {
@@ -103,8 +108,7 @@ TEST_P(GemmTest, F32AgreesWithDoublePrecision) {
 // Integers are exact and the floats have one order, so that block formats give the scalar level's bits on every level.
 TEST_P(GemmTest, Q8BlockFormatsGiveTheSameBitsOnEveryLevel) {
   Rng rng(3, "levels");
-  for (const DType dtype : all_dtypes()) {
-    if (!is_block_format(dtype)) continue;
+  for (const DType dtype : block_formats()) {
     for (const int64_t n : {256, 1280, 2304}) {
       const int64_t num_rows = 37, num_x = rng.below(2) == 0 ? 11 : 27;
       const auto w = packed(dtype, random_rows(dtype, num_rows, n, rng), num_rows, n);
@@ -117,10 +121,27 @@ TEST_P(GemmTest, Q8BlockFormatsGiveTheSameBitsOnEveryLevel) {
   }
 }
 
+// More activations than one table of refined blocks holds, and rows too long to have refinements.
+TEST_P(GemmTest, LongRowsAndLargeBatchesGiveTheSameBitsOnEveryLevel) {
+  Rng rng(9, "large");
+  struct Shape {
+    int64_t n, num_x;
+  };
+  for (const auto [n, num_x] : {Shape{32768, 300}, Shape{131072, 65}, Shape{131072 + 32, 2}, Shape{131072 + 32, 17}}) {
+    const int64_t num_rows = 2;
+    const auto w = packed(DType::kQ8_0, random_rows(DType::kQ8_0, num_rows, n, rng), num_rows, n);
+    const auto x = quantize_rows(ops_, random_floats(num_x * n, rng), n);
+    EXPECT_EQ(refinements(x.data(), n).empty(), n > 131072);
+    std::vector<float> mine(static_cast<size_t>(num_x * num_rows)), scalar(mine.size());
+    ops_.gemm_q8(DType::kQ8_0, w.data(), num_rows, n, x.data(), num_x, mine.data(), num_rows);
+    ops_for(Isa::kScalar).gemm_q8(DType::kQ8_0, w.data(), num_rows, n, x.data(), num_x, scalar.data(), num_rows);
+    ASSERT_TRUE(same_bits(mine, scalar)) << level_name(ops_) << " n " << n << " activations " << num_x;
+  }
+}
+
 // Largest possible magnitudes: 16-bit intermediate sums must not saturate.
 TEST_P(GemmTest, Q8ExtremeQuantsAreExact) {
-  for (const DType dtype : all_dtypes()) {
-    if (!is_block_format(dtype)) continue;
+  for (const DType dtype : block_formats()) {
     const DTypeInfo& info = dtype_info(dtype);
     for (const int fill : {0x00, 0xff, 0x80, 0x7f}) {
       for (const float sign : {1.0f, -1.0f}) {
@@ -163,6 +184,7 @@ TEST_P(GemmTest, BitsDoNotDependOnTheSplit) {
       const auto x = random_floats(num_x * n, rng);
       const auto q = quantize_rows(ops_, x, n);
       for (const bool q8 : {true, false}) {
+        if (q8 && !is_block_format(dtype)) continue;
         const auto multiply = [&](int64_t r, int64_t rows, int64_t t, int64_t count, float* y, int64_t ldy) {
           const std::byte* panel = w.data() + r / kPanelRows * panel_bytes(dtype, n);
           if (q8) {
@@ -200,7 +222,7 @@ TEST_P(GemmTest, BitsDoNotDependOnTheSplit) {
   }
 }
 
-// The high plane stands for 16 floor((q + 128) / 16) - 120.5: the same product with those weights in double, and every level's bits equal.
+// The high plane stands for 16 floor((q + 128) / 16) - 120.5, refinements are left out: the same product in double, and every level's bits equal.
 TEST_P(GemmTest, HighPlaneIsTheProductWithRoundedWeights) {
   Rng rng(8, "high");
   const int64_t n = 640, num_rows = 37;
@@ -213,7 +235,7 @@ TEST_P(GemmTest, HighPlaneIsTheProductWithRoundedWeights) {
     ops_for(Isa::kScalar).gemm_q8_high(panels.data(), num_rows, n, x.data(), num_x, scalar.data(), num_rows);
     ASSERT_TRUE(same_bits(y, scalar)) << level_name(ops_) << " num_x " << num_x;
     for (int64_t t = 0; t < num_x; ++t) {
-      const auto values = q8_values(x.data() + t * q8_row_bytes(n), n);
+      const auto values = q8_values(x.data() + t * q8_row_bytes(n), n, false);
       for (int64_t r = 0; r < num_rows; ++r) {
         std::vector<double> rounded;
         for (int64_t b = 0; b < n / 32; ++b) {
@@ -231,7 +253,7 @@ TEST_P(GemmTest, HighPlaneIsTheProductWithRoundedWeights) {
 TEST_P(GemmTest, NonFiniteActivationsGiveNan) {
   Rng rng(5, "nan");
   const int64_t n = 256, num_rows = 9;
-  for (const DType dtype : all_dtypes()) {
+  for (const DType dtype : block_formats()) {
     const auto w = packed(dtype, random_rows(dtype, num_rows, n, rng), num_rows, n);
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
       auto x = random_floats(3 * n, rng);
@@ -253,8 +275,10 @@ TEST_P(GemmTest, NoRowsOrNoActivationsWriteNothing) {
     const auto x = random_floats(512, rng);
     const auto q = quantize_rows(ops_, x, 256);
     float y[4] = {9, 9, 9, 9};
-    ops_.gemm_q8(dtype, w.data(), 0, 256, q.data(), 2, y, 2);
-    ops_.gemm_q8(dtype, w.data(), 2, 256, q.data(), 0, y, 2);
+    if (is_block_format(dtype)) {
+      ops_.gemm_q8(dtype, w.data(), 0, 256, q.data(), 2, y, 2);
+      ops_.gemm_q8(dtype, w.data(), 2, 256, q.data(), 0, y, 2);
+    }
     ops_.gemm_f32(dtype, w.data(), 0, 256, x.data(), 256, 2, y, 2);
     ops_.gemm_f32(dtype, w.data(), 2, 256, x.data(), 256, 0, y, 2);
     for (const float value : y) ASSERT_EQ(value, 9);
@@ -263,7 +287,7 @@ TEST_P(GemmTest, NoRowsOrNoActivationsWriteNothing) {
 
 TEST_P(GemmTest, PointersMayBeUnaligned) {
   Rng rng(7, "unaligned");
-  for (const DType dtype : all_dtypes()) {
+  for (const DType dtype : block_formats()) {
     const int64_t n = 256, num_rows = 9, num_x = 5;
     const auto w = packed(dtype, random_rows(dtype, num_rows, n, rng), num_rows, n);
     const auto x = random_floats(num_x * n, rng);

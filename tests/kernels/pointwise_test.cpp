@@ -180,37 +180,62 @@ TEST_P(PointwiseTest, SoftmaxEnds) {
   EXPECT_EQ(untouched, 5);
 }
 
+/// 32 integers and their block stand for the rounded ratios, scaled.
+void expect_block(const int8_t* values, const Q8Block& block, float scale, const std::vector<float>& ratios) {
+  ASSERT_EQ(block.scale, scale);
+  int sum = 0, low = 0;
+  for (size_t i = 0; i < 32; ++i) {
+    const int q = values[i];
+    ASSERT_EQ(q, static_cast<int>(std::nearbyint(ratios[i]))) << ratios[i];
+    sum += q;
+    if (i < 16) low += q;
+  }
+  ASSERT_EQ(block.sum, sum);
+  ASSERT_EQ(block.sum_low, low);
+  ASSERT_EQ(block.scaled_sum, scale * static_cast<float>(sum));
+}
+
 TEST_P(PointwiseTest, QuantizeFollowsItsDefinition) {
   Rng rng(5, "quantize");
-  for (const double size : {1e-42, 1e-38, 1e-30, 1.0, 1e30}) {
+  size_t refined = 0, plain = 0;
+  for (const double size : {1e-42, 1e-38, 1e-36, 1e-30, 1.0, 1e30}) {
     const int64_t n = 320;
     auto x = random_floats(n, rng, size);
     std::fill(x.begin() + 64, x.begin() + 96, 0.0f);
     x[100] = static_cast<float>(40 * size);  // one value dominates its block
+    if (size == 1.0) std::for_each(x.begin() + 96, x.begin() + 128, [](float& value) { value /= 20; });
     std::vector<std::byte> row(static_cast<size_t>(q8_row_bytes(n)) + 1, std::byte{0x5a});
     ops_.quantize_q8(x.data(), n, row.data());
+    const auto found = refinements(row.data(), n);
+    std::vector<float> scales;
+    double squares = 0;
     for (int64_t b = 0; b < n / 32; ++b) {
       float max = 0;
       for (int64_t i = 0; i < 32; ++i) max = std::max(max, std::fabs(x[static_cast<size_t>(32 * b + i)]));
-      float scale = max / 127.0f;
-      if (scale < std::numeric_limits<float>::min()) scale = 0;
+      const float scale = max / 127.0f;
+      scales.push_back(scale < std::numeric_limits<float>::min() ? 0 : scale);
+      squares += static_cast<double>(scales.back()) * scales.back();
+    }
+    for (int64_t b = 0; b < n / 32; ++b) {
+      const float scale = scales[static_cast<size_t>(b)];
+      std::vector<float> ratios(32, 0), rests(32, 0);
+      const bool has_rest = scale > 0 && 10.0 * scale * scale >= squares && scale / 254.0f >= std::numeric_limits<float>::min();
+      for (size_t i = 0; i < 32 && scale > 0; ++i) {
+        ratios[i] = x[static_cast<size_t>(32 * b) + i] / scale;
+        if (has_rest) rests[i] = (ratios[i] - std::nearbyint(ratios[i])) * 254.0f;
+      }
       Q8Block block;
       std::memcpy(&block, row.data() + n + b * 16, sizeof block);
-      ASSERT_EQ(block.scale, scale);
-      int sum = 0, low = 0;
-      for (int64_t i = 0; i < 32; ++i) {
-        const int q = static_cast<int8_t>(row[static_cast<size_t>(32 * b + i)]);
-        const float ratio = scale == 0 ? 0 : x[static_cast<size_t>(32 * b + i)] / scale;
-        ASSERT_EQ(q, static_cast<int>(std::nearbyint(ratio))) << level_name(ops_) << " " << ratio;
-        sum += q;
-        if (i < 16) low += q;
-      }
-      ASSERT_EQ(block.sum, sum);
-      ASSERT_EQ(block.sum_low, low);
-      ASSERT_EQ(block.scaled_sum, scale * static_cast<float>(sum));
+      ASSERT_NO_FATAL_FAILURE(expect_block(reinterpret_cast<const int8_t*>(row.data()) + 32 * b, block, scale, ratios)) << level_name(ops_);
+      (has_rest ? refined : plain) += 1;
+      ASSERT_EQ(found.count(b), has_rest ? 1u : 0u);
+      if (!has_rest) continue;
+      ASSERT_NO_FATAL_FAILURE(expect_block(found.at(b).q, found.at(b).block, scale / 254.0f, rests)) << level_name(ops_);
     }
     ASSERT_EQ(row.back(), std::byte{0x5a});
   }
+  EXPECT_GT(refined, 5u);
+  EXPECT_GT(plain, 20u);
 }
 
 // Ties go to the even neighbour.

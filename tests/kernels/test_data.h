@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "core/dtype.h"
 #include "core/rng.h"
 #include "kernels/kernels.h"
+#include "kernels/levels_internal.h"
 #include "kernels/pack.h"
 
 namespace attune::kernels::test {
@@ -17,6 +19,11 @@ namespace attune::kernels::test {
 inline const std::vector<DType>& all_dtypes() {
   static const std::vector<DType> types = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ4_0, DType::kQ5_0,
                                            DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+  return types;
+}
+
+inline const std::vector<DType>& block_formats() {
+  static const std::vector<DType> types = {DType::kQ4_0, DType::kQ5_0, DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
   return types;
 }
 
@@ -66,6 +73,16 @@ inline std::vector<std::byte> quantize_rows(const Ops& ops, const std::vector<fl
   const int64_t num_x = static_cast<int64_t>(x.size()) / n;
   std::vector<std::byte> out(static_cast<size_t>(num_x * q8_row_bytes(n)));
   for (int64_t t = 0; t < num_x; ++t) ops.quantize_q8(x.data() + t * n, n, out.data() + t * q8_row_bytes(n));
+  return out;
+}
+
+/// The refinement of each block of a Q8 row that has one.
+inline std::map<int64_t, Q8Refinement> refinements(const std::byte* q8_row, int64_t n) {
+  std::map<int64_t, Q8Refinement> out;
+  for (int64_t b = 0; b < n / 32; ++b) {
+    if ((static_cast<int>(q8_row[q8_refined_bits_at(n) + b / 8]) >> b % 8 & 1) == 0) continue;
+    std::memcpy(&out[b], q8_row + q8_refinements_at(n) + b * 64, sizeof(Q8Refinement));
+  }
   return out;
 }
 

@@ -95,15 +95,22 @@ TEST(Head, SpreadIsTheNormOfWhatTheLowPlaneHolds) {
   const HeadSpread& spread = weights->head_spread();
   ASSERT_EQ(spread.row.size(), 130u);
   ASSERT_EQ(spread.group.size(), 3u);
+  std::vector<double> high;
   for (size_t r = 0; r < 130; ++r) {
-    double sum = 0;
+    double sum = 0, high_sum = 0;
     for (size_t b = 0; b < 2; ++b) {
       const BlockQ8_0& block = blocks[2 * r + b];
-      for (const int8_t q : block.q) sum += std::pow(f16_to_f32(block.d) * (((q + 128) % 16) - 7.5), 2);
+      for (const int8_t q : block.q) {
+        sum += std::pow(f16_to_f32(block.d) * (((q + 128) % 16) - 7.5), 2);
+        high_sum += std::pow(f16_to_f32(block.d) * ((q + 128) / 16 * 16 - 120.5), 2);
+      }
     }
     EXPECT_NEAR(spread.row[r], std::sqrt(sum / 64), 1e-6 * std::sqrt(sum / 64));
     EXPECT_GE(spread.group[r / 64], spread.row[r]);
+    high.push_back(std::sqrt(high_sum / 64));
   }
+  const double largest = *std::max_element(high.begin(), high.end());
+  EXPECT_NEAR(spread.largest_high, largest, 1e-6 * largest);
 }
 
 TEST(Head, NotANumberIsReported) {

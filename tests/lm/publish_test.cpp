@@ -113,6 +113,25 @@ TEST_P(PublishTest, SmallStepOfAnAdapterMovesTheEngineAsTheReference) {
   EXPECT_GE(cosine(ours, theirs), 0.99);
 }
 
+// An adapter before its first step (B = 0) and after it, both with F32 activations.
+TEST_P(PublishTest, SmallStepOfAnAdapterWithF32ActivationsShowsInEveryEngine) {
+  EngineOptions exact = options();
+  exact.kv_type = "f32";
+  Engine engine(tiny_model(), exact);
+  Engine reference(model_of(tiny_tensors()), f32_options());
+  const MemorySource adapter = adapter_tensors(1e-4, 4, 5);
+  MemorySource none = adapter_tensors(1e-4, 4, 5);
+  for (auto& [name, tensor] : none.data()) {
+    if (name.find("lora_B") != std::string::npos) std::fill(tensor.values.begin(), tensor.values.end(), 0.0f);
+  }
+  Engine moved(model_of(merged_tensors(adapter, 1)), f32_options());
+  const WeightsId before = engine.publish(none, Publish::kLoraF32, {.f32_activations = true}).id;
+  const WeightsId after = engine.publish(adapter, Publish::kLoraF32, {.f32_activations = true}).id;
+  const auto ours = difference(log_probs(engine, after), log_probs(engine, before));
+  const auto theirs = difference(log_probs(moved), log_probs(reference));
+  EXPECT_GE(cosine(ours, theirs), 0.99);
+}
+
 TEST_P(PublishTest, SmallStepOfFullWeightsMovesTheEngineAsTheReference) {
   const double step = 1e-4;
   EngineOptions exact = options();
@@ -263,7 +282,7 @@ TEST_P(PublishTest, RandomMixtureInOneBatchGivesEachItsBytes) {
     std::vector<WeightsId> ids{kBaseWeights};
     for (uint64_t i = 0; i < 3; ++i) {
       const auto source = adapter_tensors(0.3, 1 + 3 * static_cast<int64_t>(i), 20 + i);
-      ids.push_back(engine.publish(source, Publish::kLoraF32, {.probe = false}).id);
+      ids.push_back(engine.publish(source, Publish::kLoraF32, {.f32_activations = i == 1, .probe = false}).id);
     }
     ids.push_back(engine.publish(changed_tensors(0.2, 8), Publish::kFullF32, {.probe = false}).id);
     ids.push_back(engine.publish(changed_tensors(0.2, 9), Publish::kFullQ8, {.probe = false}).id);

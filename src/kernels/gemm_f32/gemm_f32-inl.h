@@ -1,4 +1,4 @@
-// Kernel text: any weights times float or Q8 activations in float arithmetic, on the lanes of a vector_*-inl.h.
+// Kernel text: any weights times float activations in float arithmetic, on the lanes of a vector_*-inl.h.
 //
 // y[t, r] is kLanes partial sums (column k goes to lane k mod kLanes, one fused step a column in ascending order) and one fixed tree: tiles
 // of 4 rows by 4 activations only decide what is computed together. Block formats are dequantised 4 rows by kChunk columns at a time into a
@@ -42,18 +42,6 @@ struct FloatRows {
   int64_t ldx;
   F get(int64_t t, int64_t k) const { return load(x + t * ldx + k); }
   F get_part(int64_t t, int64_t k, int64_t count) const { return load_part(x + t * ldx + k, count); }
-};
-struct Q8Rows {
-  const char* x;
-  int64_t stride;
-  int64_t n;
-  F get(int64_t t, int64_t k) const {
-    const char* row = x + t * stride;
-    float scale;
-    __builtin_memcpy(&scale, row + n + k / 32 * static_cast<int64_t>(sizeof(Q8Block)), sizeof scale);
-    return mul(set1(scale), load_i8(reinterpret_cast<const int8_t*>(row) + k));
-  }
-  F get_part(int64_t, int64_t, int64_t) const { return zero(); }  // n is a multiple of 32
 };
 
 /// sums[i * kX + j] += products of columns [0, count) of weight row i with columns [x_from, x_from + count) of activation t + j.
@@ -176,13 +164,6 @@ void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const flo
     case DType::kBF16: return plain_gemm<WeightBF16>(w, num_rows, n, rows, num_x, y, ldy);
     default: return block_gemm(dtype, w, num_rows, n, rows, num_x, y, ldy);
   }
-}
-
-void gemm_q8_float(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
-  const Q8Rows rows{static_cast<const char*>(x), q8_row_bytes(n), n};
-  if (dtype == DType::kF32) return plain_gemm<WeightF32>(w, num_rows, n, rows, num_x, y, ldy);
-  if (dtype == DType::kF16) return plain_gemm<WeightF16>(w, num_rows, n, rows, num_x, y, ldy);
-  plain_gemm<WeightBF16>(w, num_rows, n, rows, num_x, y, ldy);
 }
 
 }  // namespace attune::kernels::ATTUNE_KERNELS_LEVEL

@@ -49,17 +49,4 @@ void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const flo
   gemm(dtype, w, num_rows, n, num_x, y, ldy, [&](int64_t t, int64_t k, int64_t) { return x + t * ldx + k; });
 }
 
-void gemm_q8_float(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
-  float values[kChunk];
-  gemm(dtype, w, num_rows, n, num_x, y, ldy, [&](int64_t t, int64_t k, int64_t count) {
-    const char* row = static_cast<const char*>(x) + t * q8_row_bytes(n);
-    for (int64_t i = 0; i < count; ++i) {
-      Q8Block block;
-      std::memcpy(&block, row + n + (k + i) / 32 * static_cast<int64_t>(sizeof block), sizeof block);
-      values[i] = block.scale * static_cast<float>(reinterpret_cast<const int8_t*>(row)[k + i]);
-    }
-    return static_cast<const float*>(values);
-  });
-}
-
 }  // namespace attune::kernels::scalar

@@ -1,7 +1,8 @@
 // Block formats times Q8 activations, the reference of the other levels: all give the same bits for block formats (docs/methods/kernels.md).
 //
 // A row is unpacked into integers and float scales a sub-block, in pieces of 256 columns; y is then, in sub-block order,
-//   y = fma(scale_w * scale_x, float(sum of q_w * q_x), y), and for formats with a minimum  y = fma(-min_w, scaled_sum_x, y).
+//   y = fma(scale_w * scale_x, float(sum of q_w * q_x), y), and for formats with a minimum  y = fma(-min_w, scaled_sum_x, y),
+// first over all blocks with their values, then over the refined blocks with their refinements.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -96,13 +97,9 @@ void unpack(DType dtype, const void* src, Piece& p) {
   }
 }
 
-/// y plus the products of one piece with columns [k, k + columns) of an activation row.
-float add_piece(const Shape& shape, const Piece& p, const char* x_row, int64_t n, int64_t k, float y) {
-  for (int s = 0; s < shape.columns / shape.sub_size; ++s) {
-    const int64_t column = k + s * shape.sub_size;
-    Q8Block block;
-    std::memcpy(&block, x_row + n + column / 32 * static_cast<int64_t>(sizeof block), sizeof block);
-    const int8_t* xq = reinterpret_cast<const int8_t*>(x_row) + column;
+/// y plus the products of 32 columns from `column` of the piece on with 32 values or refinements, whose Q8Block is `block`.
+float add_group(const Shape& shape, const Piece& p, int column, const int8_t* xq, const Q8Block& block, float y) {
+  for (int s = column / shape.sub_size; s < (column + 32) / shape.sub_size; ++s, xq += shape.sub_size) {
     int32_t sum = 0;
     for (int i = 0; i < shape.sub_size; ++i) sum += p.q[s * shape.sub_size + i] * xq[i];
     y = std::fma(p.scale[s] * block.scale, static_cast<float>(sum), y);
@@ -111,7 +108,36 @@ float add_piece(const Shape& shape, const Piece& p, const char* x_row, int64_t n
   return y;
 }
 
-/// `high_plane`: only the upper four bits of Q8_0 weights, which count (32 (q + 128 >> 4) - 241) / 2.
+/// y plus the products of one piece with the values of columns [k, k + columns) of an activation row.
+float add_values(const Shape& shape, const Piece& p, const char* x_row, int64_t n, int64_t k, float y) {
+  for (int column = 0; column < shape.columns; column += 32) {
+    Q8Block block;
+    std::memcpy(&block, x_row + n + (k + column) / 32 * static_cast<int64_t>(sizeof block), sizeof block);
+    y = add_group(shape, p, column, reinterpret_cast<const int8_t*>(x_row) + k + column, block, y);
+  }
+  return y;
+}
+
+/// The same with the refinements of these columns.
+float add_refinements(const Shape& shape, const Piece& p, const char* x_row, int64_t n, int64_t k, float y) {
+  for (int column = 0; column < shape.columns; column += 32) {
+    const int64_t group = (k + column) / 32;
+    uint64_t word;
+    std::memcpy(&word, x_row + q8_refined_bits_at(n) + group / 64 * 8, sizeof word);
+    if ((word >> (group % 64) & 1) == 0) continue;
+    Q8Refinement fine;
+    std::memcpy(&fine, x_row + q8_refinements_at(n) + group * static_cast<int64_t>(sizeof fine), sizeof fine);
+    y = add_group(shape, p, column, fine.q, fine.block, y);
+  }
+  return y;
+}
+
+/// The high plane of Q8_0 weights only, which counts (32 (q + 128 >> 4) - 241) / 2.
+void keep_high_plane(Piece& piece) {
+  for (int i = 0; i < 32; ++i) piece.q[i] = static_cast<int16_t>(32 * ((piece.q[i] + 128) >> 4) - 241);
+  piece.scale[0] *= 0.5f;
+}
+
 void gemm_blocks(DType dtype, bool high_plane, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y,
                  int64_t ldy) {
   const Shape shape = shape_of(dtype);
@@ -119,16 +145,17 @@ void gemm_blocks(DType dtype, bool high_plane, const void* w, int64_t num_rows, 
   char block[sizeof(BlockQ6_K)];
   for (int64_t r = 0; r < num_rows; ++r) {
     for (int64_t t = 0; t < num_x; ++t) y[t * ldy + r] = 0;
-    for (int64_t k = 0; k < n; k += shape.columns) {
-      unpack_columns(dtype, w, n, r, k, shape.columns, block);
-      unpack(dtype, block, piece);
-      if (high_plane) {
-        for (int i = 0; i < 32; ++i) piece.q[i] = static_cast<int16_t>(32 * ((piece.q[i] + 128) >> 4) - 241);
-        piece.scale[0] *= 0.5f;
-      }
-      for (int64_t t = 0; t < num_x; ++t) {
-        float& out = y[t * ldy + r];
-        out = add_piece(shape, piece, static_cast<const char*>(x) + t * q8_row_bytes(n), n, k, out);
+    for (const bool refine : {false, true}) {
+      if (refine && high_plane) continue;
+      for (int64_t k = 0; k < n; k += shape.columns) {
+        unpack_columns(dtype, w, n, r, k, shape.columns, block);
+        unpack(dtype, block, piece);
+        if (high_plane) keep_high_plane(piece);
+        for (int64_t t = 0; t < num_x; ++t) {
+          const char* row = static_cast<const char*>(x) + t * q8_row_bytes(n);
+          float& out = y[t * ldy + r];
+          out = refine ? add_refinements(shape, piece, row, n, k, out) : add_values(shape, piece, row, n, k, out);
+        }
       }
     }
   }
@@ -137,8 +164,7 @@ void gemm_blocks(DType dtype, bool high_plane, const void* w, int64_t num_rows, 
 }  // namespace
 
 void gemm_q8(DType dtype, const void* w, int64_t num_rows, int64_t n, const void* x, int64_t num_x, float* y, int64_t ldy) noexcept {
-  ATTUNE_DCHECK(n % 32 == 0 && n % dtype_info(dtype).block_size == 0 && (num_x <= 1 || ldy >= num_rows));
-  if (!is_block_format(dtype)) return gemm_q8_float(dtype, w, num_rows, n, x, num_x, y, ldy);
+  ATTUNE_DCHECK(is_block_format(dtype) && n % 32 == 0 && n % dtype_info(dtype).block_size == 0 && (num_x <= 1 || ldy >= num_rows));
   gemm_blocks(dtype, false, w, num_rows, n, x, num_x, y, ldy);
 }
 
