@@ -1,6 +1,6 @@
 // The words that can be said about the list: which there are, what the shown items have of them, and what the user likes.
 import { computed, effect, signal, untracked } from "@preact/signals";
-import { ApiError, isAbort } from "../lib/api";
+import { ApiError } from "../lib/api";
 import {
   fetchAttributes,
   fetchSpectrum,
@@ -10,6 +10,7 @@ import {
   type UserAttributes,
 } from "../lib/attributes";
 import { chooseOffers, meanSpectrum } from "../lib/chart";
+import { createLoader } from "./loader";
 import { shown } from "./recommend";
 import { recommends, server, user } from "./session";
 import { reportError } from "./toasts";
@@ -65,21 +66,10 @@ async function loadAttributes(): Promise<void> {
   }
 }
 
-let running: AbortController | null = null;
+const loadTastes = createLoader(userAttributes, fetchUserAttributes);
 
-export async function loadUserAttributes(): Promise<void> {
-  running?.abort();
-  const id = user.value;
-  if (id === null || attributesState.value !== "known") return;
-  const controller = (running = new AbortController());
-  try {
-    const loaded = await fetchUserAttributes(id, controller.signal);
-    if (running === controller) userAttributes.value = loaded;
-  } catch (error) {
-    if (isAbort(error) || running !== controller) return;
-    userAttributes.value = null;
-    if (!(error instanceof ApiError && error.status === 404)) reportError(error);
-  }
+export function loadUserAttributes(): Promise<void> {
+  return loadTastes(attributesState.value === "known" ? user.value : null);
 }
 
 /** Asked for the current user and not answered yet. */

@@ -22,6 +22,19 @@ export function critiqueText(direction: Direction, attribute: string): string {
 
 const isBusy = (): boolean => critiquing.value !== null || saving.value !== null;
 
+/** What the server answered; null if it refused, which is reported. */
+async function attempt<T>(what: string, ask: () => Promise<T>): Promise<T | null> {
+  critiquing.value = what;
+  try {
+    return await ask();
+  } catch (error) {
+    reportError(error);
+    return null;
+  } finally {
+    critiquing.value = null;
+  }
+}
+
 function applyResult(result: CritiqueResult): void {
   const { attribute, direction, sense, before, after, trajectory, event } = result;
   const degrees = new Map(after.items.map((item) => [item.item, item.degree]));
@@ -35,17 +48,9 @@ function applyResult(result: CritiqueResult): void {
 export async function critique(attribute: string, direction: Direction, item: Item | null): Promise<boolean> {
   const id = user.value;
   if (id === null || isBusy()) return false;
-  critiquing.value = `${direction} ${attribute}`;
-  let result: CritiqueResult;
-  try {
-    const request = { user: id, attribute, direction, item: item?.item ?? null, limit: kListLength };
-    result = await sendCritique(request, newEventId());
-  } catch (error) {
-    reportError(error);
-    return false;
-  } finally {
-    critiquing.value = null;
-  }
+  const request = { user: id, attribute, direction, item: item?.item ?? null, limit: kListLength };
+  const result = await attempt(`${direction} ${attribute}`, () => sendCritique(request, newEventId()));
+  if (result === null) return false;
   if (user.value !== id) return true;
   openAttribute.value = null;
   wordsOpen.value = false;
@@ -64,15 +69,8 @@ export async function critique(attribute: string, direction: Direction, item: It
 export async function undo({ event, attribute, direction }: Pick<PastCritique, "event" | "attribute" | "direction">): Promise<boolean> {
   const id = user.value;
   if (id === null || isBusy()) return false;
-  critiquing.value = "undo";
-  try {
-    await undoCritique(id, event);
-  } catch (error) {
-    reportError(error);
-    return false;
-  } finally {
-    critiquing.value = null;
-  }
+  const done = await attempt("undo", () => undoCritique(id, event).then(() => true));
+  if (done === null) return false;
   if (user.value !== id) return true;
   const last = impact.value?.event === event ? impact.value : null;
   const rest = new Map(trajectories.value);

@@ -1,31 +1,20 @@
 // What the server knows about the current user, and erasing it.
 import { effect, signal, untracked } from "@preact/signals";
-import { ApiError, eraseUser, fetchProfile, isAbort } from "../lib/api";
+import { ApiError, eraseUser, fetchProfile } from "../lib/api";
 import type { Profile } from "../lib/types";
+import { createLoader } from "./loader";
 import { recommends, server, user } from "./session";
 import { reportError, showToast } from "./toasts";
 
 /** null while unknown: none chosen, not loaded yet, or a guest without events. */
 export const profile = signal<Profile | null>(null);
 
-let running: AbortController | null = null;
+const load = createLoader(profile, fetchProfile);
 
-export async function loadProfile(): Promise<void> {
-  running?.abort();
-  const id = user.value;
-  if (id === null || server.value !== "ready" || !recommends.value) {
-    profile.value = null;
-    return;
-  }
-  const controller = (running = new AbortController());
-  try {
-    const loaded = await fetchProfile(id, controller.signal);
-    if (running === controller) profile.value = loaded;
-  } catch (error) {
-    if (isAbort(error) || running !== controller) return;
-    profile.value = null;
-    if (!(error instanceof ApiError && error.status === 404)) reportError(error);
-  }
+export function loadProfile(): Promise<void> {
+  const id = server.value === "ready" && recommends.value ? user.value : null;
+  if (id === null) profile.value = null;
+  return load(id);
 }
 
 /** Erases everything about the current user and goes back to choosing one. */
