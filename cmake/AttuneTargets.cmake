@@ -35,6 +35,24 @@ function(attune_test name)
     WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()
 
+# attune_test_levels(name FILTER filter TIMEOUT seconds): the tests of test_NAME that the filter names, once more on every instruction set that
+# this machine has below the best one (AVX-512).
+function(attune_test_levels name)
+  cmake_parse_arguments(ARG "" "FILTER;TIMEOUT" "" ${ARGN})
+  set(levels scalar)
+  if(EXISTS /proc/cpuinfo)
+    file(STRINGS /proc/cpuinfo cpu_flags REGEX "^flags" LIMIT_COUNT 1)
+    if(cpu_flags MATCHES " avx2 " AND cpu_flags MATCHES " fma " AND cpu_flags MATCHES " f16c ")
+      list(APPEND levels avx2)
+    endif()
+  endif()
+  foreach(level ${levels})
+    add_test(NAME ${name}.level.${level} COMMAND test_${name} "--gtest_filter=${ARG_FILTER}")
+    set_tests_properties(${name}.level.${level} PROPERTIES ENVIRONMENT ATTUNE_ISA=${level} LABELS unit TIMEOUT ${ARG_TIMEOUT}
+      WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  endforeach()
+endfunction()
+
 # attune_add_folders(PREFIX): every folder beside the caller that holds a CMakeLists.txt, in the order given, then the rest.
 function(attune_add_folders)
   foreach(folder ${ARGN})

@@ -5,12 +5,12 @@ Called by scripts/bench.sh generation; docs/benchmarks.md says what the rows are
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "common"))
+import driver
 import machine
 import pairs
 import processes
@@ -98,21 +98,13 @@ def skipped(row, why):
             "threads": row.context.threads, "peer_version": row.context.peer_version, "skipped": why}
 
 
-def emit(record, output):
-    line = json.dumps(record)
-    print(line, flush=True)
-    if output:
-        with open(output, "a") as file:
-            file.write(line + "\n")
-
-
 def measure(options):
     context = rows.Context(ROOT, options.build, options.model, options.threads)
     if options.profile:
         for sequences in (1, 8, 32):
             if options.wait_quiet > 0:
                 machine.wait_quiet([], options.wait_quiet, options.wait_limit, say=machine.note)
-            emit(rows.profile(context, sequences), options.output)
+            driver.emit(rows.profile(context, sequences), options.output)
         return 0
     # What every record says of the machine, also where the row itself has no such facts.
     facts = programs.only_object(programs.run([context.bench, "--mode", "limits", "--threads", options.threads]), "limits")
@@ -125,36 +117,34 @@ def measure(options):
             why = row.why_skipped()
             if why:
                 machine.note(f"{row.name}: skipped, {why}")
-                emit(skipped(row, why), options.output)
+                driver.emit(skipped(row, why), options.output)
                 continue
             try:
                 record = measure_row(row, options, probe)
                 for key in ("isa", "cpu"):
                     record[key] = record[key] or facts[key]
                 record["int8_macs_per_second"] = facts["int8_macs_per_second"]
-                emit(record, options.output)
+                driver.emit(record, options.output)
             except programs.ProgramError as error:  # the other rows go on
                 failed += 1
                 machine.note(f"{row.name}: {error}")
-                emit({"row": row.name, "ours": None, "peer": None, "unit": row.unit, "ratio": None, "lower90": None, "isa": facts["isa"],
+                driver.emit({"row": row.name, "ours": None, "peer": None, "unit": row.unit, "ratio": None, "lower90": None, "isa": facts["isa"],
                       "threads": options.threads, "peer_version": context.peer_version, "error": str(error)}, options.output)
     finally:
         probe.close()
     return 1 if failed else 0
 
 
+def work(options):
+    if options.markdown:
+        report.rewrite(options.page, report.read_records(options.markdown), rows.ROW_NAMES)
+        return 0
+    return measure(options)
+
+
 def main(arguments):
     options = parse_arguments(arguments)
-    try:
-        if options.markdown:
-            report.rewrite(options.page, report.read_records(options.markdown), rows.ROW_NAMES)
-            return 0
-        return measure(options)
-    except (programs.ProgramError, ValueError, OSError) as error:
-        print(f"bench generation: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return driver.exit_code("generation", lambda: work(options))
 
 
 if __name__ == "__main__":

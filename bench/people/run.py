@@ -11,8 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "common"))
-import json
-
+import driver
 import machine
 import pairs
 import people_report
@@ -194,47 +193,37 @@ class Driver:
             yield "cost", lambda ratings=ratings: self.cost(ratings)
 
 
-def emit(record, output):
-    line = json.dumps(record)
-    print(line, flush=True)
-    if output:
-        with open(output, "a") as file:
-            file.write(line + "\n")
-
-
 def measure(options):
-    driver = Driver(options)
+    bench = Driver(options)
     failed = 0
     try:
-        for name, work in driver.rows():
+        for name, work in bench.rows():
             if not name.startswith(options.rows):
                 continue
             try:
-                emit(work(), options.output)
+                driver.emit(work(), options.output)
             except processes.ProgramError as error:  # the other rows go on
                 failed += 1
                 machine.note(f"{name}: {error}")
-                emit({"row": name, "ours": None, "peer": None, "ratio": None, "error": str(error), **driver.common()}, options.output)
+                driver.emit({"row": name, "ours": None, "peer": None, "ratio": None, "error": str(error), **bench.common()}, options.output)
     finally:
-        driver.probe.close()
+        bench.probe.close()
     return 1 if failed else 0
+
+
+def work(options):
+    if options.markdown:
+        people_report.rewrite(options.page, people_report.read_records(options.markdown))
+        return 0
+    if options.columns:
+        print(people_report.columns(people_report.read_records(options.columns)), end="")
+        return 0
+    return measure(options)
 
 
 def main(arguments):
     options = parse_arguments(arguments)
-    try:
-        if options.markdown:
-            people_report.rewrite(options.page, people_report.read_records(options.markdown))
-            return 0
-        if options.columns:
-            print(people_report.columns(people_report.read_records(options.columns)), end="")
-            return 0
-        return measure(options)
-    except (processes.ProgramError, ValueError, OSError) as error:
-        print(f"bench people: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return driver.exit_code("people", lambda: work(options))
 
 
 if __name__ == "__main__":

@@ -97,10 +97,8 @@ int64_t kv_bytes(KvType type, int64_t n) noexcept {
 
 int64_t q8_row_bytes(int64_t n) noexcept { return q8_refinements_at(n) + n / 32 * static_cast<int64_t>(sizeof(Q8Refinement)); }
 
-namespace {
-
-/// The refinement of a group of 32 columns, zeros if it has none.
-Q8Refinement refinement_of(const char* row, int64_t n, int64_t group) noexcept {
+Q8Refinement q8_refinement(const void* q8_row, int64_t n, int64_t group) noexcept {
+  const auto* row = static_cast<const char*>(q8_row);
   uint64_t word;
   std::memcpy(&word, row + q8_refined_bits_at(n) + group / 64 * 8, sizeof word);
   Q8Refinement out = {};
@@ -108,15 +106,13 @@ Q8Refinement refinement_of(const char* row, int64_t n, int64_t group) noexcept {
   return out;
 }
 
-}  // namespace
-
 double q8_norm(const void* q8_row, int64_t n) noexcept {
   const auto* row = static_cast<const char*>(q8_row);
   double sum = 0;
   for (int64_t group = 0; group < n / 32; ++group) {
     float scale;
     std::memcpy(&scale, row + n + group * static_cast<int64_t>(sizeof(Q8Block)), sizeof scale);
-    const Q8Refinement fine = refinement_of(row, n, group);
+    const Q8Refinement fine = q8_refinement(row, n, group);
     for (int64_t i = 0; i < 32; ++i) {
       const double rest = static_cast<double>(fine.block.scale) * fine.q[i];
       const double value = static_cast<double>(scale) * static_cast<int8_t>(row[32 * group + i]) + rest;
@@ -127,10 +123,9 @@ double q8_norm(const void* q8_row, int64_t n) noexcept {
 }
 
 double q8_refinement_norm(const void* q8_row, int64_t n) noexcept {
-  const auto* row = static_cast<const char*>(q8_row);
   double sum = 0;
   for (int64_t group = 0; group < n / 32; ++group) {
-    const Q8Refinement fine = refinement_of(row, n, group);
+    const Q8Refinement fine = q8_refinement(q8_row, n, group);
     int32_t squares = 0;
     for (const int8_t q : fine.q) squares += q * q;
     sum += static_cast<double>(fine.block.scale) * fine.block.scale * squares;

@@ -38,6 +38,9 @@ inline constexpr int64_t kMaxRefinedColumns = 131072;
   return (q8_refined_bits_at(n) + (n / 32 + 63) / 64 * 8 + 63) / 64 * 64;
 }
 
+/// The refinement of block `group` of a Q8 row of n values; zeros, with scale 0, if it has none.
+Q8Refinement q8_refinement(const void* q8_row, int64_t n, int64_t group) noexcept;
+
 /// Where the parts of a panel of 16 rows by n columns lie, in bytes from its begin (docs/methods/kernels.md, "Panels"). A group is 32 columns.
 struct PanelLayout {
   int64_t nibbles = 0;  ///< [groups] 256 bytes: vector v < 4, row, column: 4v + c in the low nibble, 16 + 4v + c in the high one

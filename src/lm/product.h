@@ -16,8 +16,9 @@ struct Product {
   float* y;
 };
 
-/// y = x W^T for several matrices that share x [num_rows, cols]. `fast`: weights in block formats are multiplied with x
-/// quantised to int8, in `quantised` (kept for reuse by the caller); else, and for weights in floats, all is float. Work is split by rows of W into pieces of a fixed size.
+/// y = x W^T for several matrices that share x [num_rows, cols]. `fast`: weights in block formats are multiplied with x quantised to int8, in
+/// `quantised` (kept for reuse by the caller); else, and for weights in floats, all is float. Work is split by rows of W into pieces of a fixed
+/// size.
 void multiply(const kernels::Ops& ops, ThreadPool& pool, bool fast, const float* x, int64_t num_rows, std::span<const Product> products,
               std::vector<std::byte>& quantised);
 

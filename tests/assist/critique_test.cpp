@@ -2,7 +2,6 @@
 #include "assist/critique.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include "people/soft_attributes_learn.h"
 #include "store/sqlite_store.h"
 #include "tests/expect_error.h"
+#include "tests/temp_folder.h"
 
 namespace attune::assist {
 namespace {
@@ -43,17 +43,7 @@ std::shared_ptr<const people::LearnedAttributes> attributes() {
 
 class CritiqueService : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              cat("attune-assist-critique-", ::getpid(), "-", ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-    service_ = open();
-  }
-  void TearDown() override {
-    service_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  void SetUp() override { service_ = open(); }
   std::unique_ptr<RecommendService> open(bool with_attributes = true) {
     return std::make_unique<RecommendService>(recommender(), store::open_sqlite_store(folder_ / "events.db"), nullptr,
                                               with_attributes ? attributes() : nullptr);
@@ -74,7 +64,8 @@ class CritiqueService : public ::testing::Test {
   }
   static std::string known(size_t n = 0) { return recommender()->users().keys()[n]; }
 
-  std::filesystem::path folder_;
+  const test::TempFolder temp_{"critiques"};
+  const Path folder_ = temp_.path();
   std::unique_ptr<RecommendService> service_;
 };
 

@@ -1,7 +1,6 @@
 #include "assist/recommend.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -19,6 +18,7 @@
 #include "people/als.h"
 #include "people/recommender.h"
 #include "store/sqlite_store.h"
+#include "tests/temp_folder.h"
 
 namespace attune::assist {
 namespace {
@@ -43,17 +43,7 @@ std::shared_ptr<const people::Recommender> recommender() {
 
 class ServiceTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("attune_assist_" + std::to_string(::getpid()) + "_" + ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-    open();
-  }
-  void TearDown() override {
-    service_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  void SetUp() override { open(); }
   void open(std::shared_ptr<Explainer> explainer = nullptr) {
     service_.reset();
     service_ = std::make_unique<RecommendService>(recommender(), store::open_sqlite_store(folder_ / "events.db"), std::move(explainer));
@@ -71,7 +61,8 @@ class ServiceTest : public ::testing::Test {
 
   static std::string known() { return recommender()->users().keys().front(); }
 
-  std::filesystem::path folder_;
+  const test::TempFolder temp_{"recommend"};
+  const Path folder_ = temp_.path();
   std::unique_ptr<RecommendService> service_;
 };
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -11,6 +10,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "tests/expect_error.h"
+#include "tests/temp_folder.h"
 
 namespace attune::data {
 
@@ -26,16 +26,13 @@ inline Path real_data(const std::string& name) {
 
 class TempFolderTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              cat("attune-data-", ::getpid(), "-", ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   void put(const std::string& name, const std::string& content) const { std::ofstream(folder_ / name, std::ios::binary) << content; }
 
-  Path folder_;
+ private:
+  const test::TempFolder temp_{"data"};
+
+ protected:
+  const Path folder_ = temp_.path();
 };
 
 }  // namespace attune::data

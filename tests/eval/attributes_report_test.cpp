@@ -2,7 +2,6 @@
 #include "eval/report/attributes_report.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 
@@ -10,6 +9,7 @@
 #include "people/als.h"
 #include "people/soft_attributes_learn.h"
 #include "tests/expect_error.h"
+#include "tests/temp_folder.h"
 
 namespace attune::eval {
 namespace {
@@ -25,8 +25,8 @@ TEST(AttributesReport, DrawsEveryPictureAndRefusesUnknownNames) {
   const auto recommender = std::make_shared<const people::Recommender>(std::move(dataset), std::move(model), people::TrainRecord{});
   const auto attributes =
       std::make_shared<const people::LearnedAttributes>(people::learn_attributes(*recommender, {}, {}, "now", pool, no_progress()));
-  const Path folder = std::filesystem::temp_directory_path() / cat("attune-words-", ::getpid());
-  std::filesystem::create_directories(folder);
+  const test::TempFolder temp("words");
+  const Path& folder = temp.path();
   ReportPage page("words");
   add_attributes(page, recommender, attributes, {}, folder);
   for (const char* name : {"spectra-1.svg", "senses.svg", "profile.svg", "trajectories.svg"}) {
@@ -43,7 +43,6 @@ TEST(AttributesReport, DrawsEveryPictureAndRefusesUnknownNames) {
   refused({{"no such item"}, "", ""}, "no item \"no such item\"");
   refused({{}, "no such user", ""}, "no user");
   refused({{}, "", "no such word"}, "no such word");
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // Reports: what reaches gnuplot and the page from hostile labels, files of a run read back or refused, and pictures where gnuplot is installed.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -9,23 +8,12 @@
 #include "eval/report/page.h"
 #include "eval/report/plot.h"
 #include "tests/expect_error.h"
+#include "tests/temp_folder.h"
 
 namespace attune::eval {
 namespace {
 
 using test::expect_error;
-
-class Folder {
- public:
-  Folder() : path_(std::filesystem::temp_directory_path() / cat("attune-report-", ::getpid())) {
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  const Path& path() const { return path_; }
-
- private:
-  Path path_;
-};
 
 bool has_gnuplot() { return std::system("command -v gnuplot >/dev/null 2>&1") == 0; }
 
@@ -66,7 +54,7 @@ TEST(Plot, BadInput) {
 
 TEST(Plot, GnuplotDrawsAndItsErrorsAreNamed) {
   if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
-  const Folder folder;
+  const test::TempFolder folder("report");
   const std::string lines = draw(small_line(), folder.path() / "it's.svg");
   EXPECT_NE(lines.find("<svg"), std::string::npos);
   EXPECT_NE(lines.find("a line"), std::string::npos);
@@ -78,7 +66,7 @@ TEST(Plot, GnuplotDrawsAndItsErrorsAreNamed) {
 }
 
 TEST(Plot, WithoutGnuplotThePackageIsNamed) {
-  const Folder folder;
+  const test::TempFolder folder("report");
   const std::string path = std::getenv("PATH");
   ::setenv("PATH", "/nonexistent", 1);
   expect_error(ErrorCode::kNotFound, "gnuplot-nox", [&] { draw(small_line(), folder.path() / "a.svg"); });
@@ -120,7 +108,7 @@ void write_run(const Path& folder, const std::string& results, const std::string
 }
 
 TEST(ClaimsReport, ReadsBackWhatARunWrote) {
-  const Folder folder;
+  const test::TempFolder folder("report");
   const CurveResult curve{"T plot", "line", {{0, -1, 1}, {0.5, 0, 1}}};
   ClaimResult none{"N", "not here", {"N", "what", Bound::kLowAbove, 1}, std::nullopt, {}, 0, false, "not run: data absent"};
   write_run(folder.path(), result_line() + claim_json(none, false) + "\n", curve_json(curve) + "\n");
@@ -139,7 +127,7 @@ TEST(ClaimsReport, ReadsBackWhatARunWrote) {
 }
 
 TEST(ClaimsReport, BadFiles) {
-  const Folder folder;
+  const test::TempFolder folder("report");
   expect_error(ErrorCode::kNotFound, "results.jsonl", [&] { read_claim_run(folder.path()); });
   const std::string good = result_line();
   const auto refused = [&](const std::string& results, const std::string& curves, std::string_view part) {

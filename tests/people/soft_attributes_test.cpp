@@ -2,7 +2,6 @@
 #include "people/soft_attributes.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -16,6 +15,7 @@
 #include "people/als.h"
 #include "people/soft_attributes_learn.h"
 #include "tests/expect_error.h"
+#include "tests/temp_folder.h"
 
 namespace attune::people {
 namespace {
@@ -76,12 +76,6 @@ const LearnedAttributes& with_senses() {
 
 class AttributeFiles : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              cat("attune-attributes-", ::getpid(), "-", ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   Path json() const { return folder_ / "attributes.json"; }
   Path tensors() const {
     Path found;
@@ -103,7 +97,8 @@ class AttributeFiles : public ::testing::Test {
     expect_error(code, part, [&] { load(); });
   }
 
-  Path folder_;
+  const test::TempFolder temp_{"attributes"};
+  const Path folder_ = temp_.path();
 };
 
 TEST(SoftAttributes, GenresStandInForTags) {

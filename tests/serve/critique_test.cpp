@@ -1,5 +1,4 @@
 // The routes of attributes and critiques over a recommender of made-up ratings, its genres as attributes.
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +14,7 @@
 #include "people/soft_attributes_learn.h"
 #include "store/sqlite_store.h"
 #include "tests/serve/served_api.h"
+#include "tests/temp_folder.h"
 
 namespace attune::serve {
 namespace {
@@ -59,16 +59,7 @@ const Learned& learned() {
 
 class Critiques : public ::testing::Test {
  protected:
-  Critiques() : served_(fixed({"a"})) {
-    static int count = 0;
-    folder_ = std::filesystem::temp_directory_path() / cat("attune-critiques-", ::getpid(), "-", count++);
-    open();
-  }
-  ~Critiques() override {
-    served_.people.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
+  Critiques() : served_(fixed({"a"})) { open(); }
   void open(bool with_attributes = true) {
     served_.people = std::make_shared<assist::RecommendService>(learned().recommender, store::open_sqlite_store(folder_ / "events.db"),
                                                                 nullptr, with_attributes ? learned().attributes : nullptr);
@@ -105,7 +96,8 @@ class Critiques : public ::testing::Test {
     return 0;
   }
 
-  Path folder_;
+  const test::TempFolder temp_{"critiques"};
+  const Path folder_ = temp_.path();
   ServedApi served_;
 };
 

@@ -1,5 +1,4 @@
 // The personal routes over a recommender of made-up ratings and a store in a temporary folder.
-#include <unistd.h>
 
 #include <filesystem>
 #include <set>
@@ -12,6 +11,7 @@
 #include "people/recommender.h"
 #include "store/sqlite_store.h"
 #include "tests/serve/served_api.h"
+#include "tests/temp_folder.h"
 
 namespace attune::serve {
 namespace {
@@ -37,16 +37,7 @@ std::shared_ptr<const people::Recommender> made_up_recommender() {
 
 class People : public ::testing::Test {
  protected:
-  People() : served_(fixed({"a"})) {
-    static int count = 0;
-    folder_ = std::filesystem::temp_directory_path() / cat("attune-people-", ::getpid(), "-", count++);
-    open();
-  }
-  ~People() override {
-    served_.people.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
+  People() : served_(fixed({"a"})) { open(); }
   void open(std::shared_ptr<assist::Explainer> explainer = nullptr) {
     served_.people = std::make_shared<assist::RecommendService>(made_up_recommender(), store::open_sqlite_store(folder_ / "events.db"),
                                                                 std::move(explainer));
@@ -70,7 +61,8 @@ class People : public ::testing::Test {
   }
   std::string known_user() { return get("/v1/users?limit=1")["users"][0]; }
 
-  Path folder_;
+  const test::TempFolder temp_{"people"};
+  const Path folder_ = temp_.path();
   ServedApi served_;
 };
 

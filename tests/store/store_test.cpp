@@ -5,7 +5,6 @@
 #include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <csignal>
@@ -15,19 +14,13 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "tests/temp_folder.h"
 
 namespace attune::store {
 namespace {
 
 class StoreTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              cat("attune-store-", ::getpid(), "-", ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   Path path() const { return folder_ / "attune.db"; }
 
   void raw(const char* sql) const {
@@ -37,7 +30,8 @@ class StoreTest : public ::testing::Test {
     EXPECT_EQ(sqlite3_exec(db, sql, nullptr, nullptr, &message), SQLITE_OK) << (message != nullptr ? message : "");
     sqlite3_close(db);
   }
-  Path folder_;
+  const test::TempFolder temp_{"store"};
+  const Path folder_ = temp_.path();
 };
 
 Event rating(std::string user, std::string item, double value, std::string id = {}) {

@@ -45,8 +45,8 @@ struct FloatRows {
 };
 
 /// sums[i * kX + j] += products of columns [0, count) of weight row i with columns [x_from, x_from + count) of activation t + j.
-template <class Weight, int kX, class X>
-inline void add_tile(const char* const rows[kRows], const X& x, int64_t t, int64_t x_from, int64_t count, F sums[kRows * kX]) {
+template <class Weight, int kX>
+inline void add_tile(const char* const rows[kRows], const FloatRows& x, int64_t t, int64_t x_from, int64_t count, F sums[kRows * kX]) {
   F acc[kRows * kX];
 #pragma GCC unroll 16
   for (int i = 0; i < kRows * kX; ++i) acc[i] = sums[i];
@@ -85,8 +85,8 @@ inline void write_tile(const F sums[kRows * kX], int64_t num_rows, float* y, int
 }
 
 /// Four (or fewer, the last one repeated) rows of weights that are floats already.
-template <class Weight, class X>
-void plain_rows(const char* const rows[kRows], int64_t num_rows, int64_t n, const X& x, int64_t num_x, float* y, int64_t ldy) {
+template <class Weight>
+void plain_rows(const char* const rows[kRows], int64_t num_rows, int64_t n, const FloatRows& x, int64_t num_x, float* y, int64_t ldy) {
   int64_t t = 0;
   for (; t + kTile <= num_x; t += kTile) {
     F sums[kRows * kTile] = {};
@@ -139,8 +139,8 @@ inline void for_row_groups(const void* w, int64_t row_bytes, int64_t num_rows, c
   }
 }
 
-template <class Weight, class X>
-void plain_gemm(const void* w, int64_t num_rows, int64_t n, const X& x, int64_t num_x, float* y, int64_t ldy) {
+template <class Weight>
+void plain_gemm(const void* w, int64_t num_rows, int64_t n, const FloatRows& x, int64_t num_x, float* y, int64_t ldy) {
   for_row_groups(w, n * Weight::kBytes, num_rows, [&](const char* const rows[kRows], int64_t count, int64_t r) {
     plain_rows<Weight>(rows, count, n, x, num_x, y + r, ldy);
   });

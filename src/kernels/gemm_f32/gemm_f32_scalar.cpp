@@ -20,9 +20,11 @@ void add_products(const float* w, const float* x, int64_t n, float sums[8]) {
 
 float total(const float s[8]) { return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])); }
 
-/// `chunk_of(t, k, count)` gives columns [k, k + count) of activation row t.
-template <class ChunkOf>
-void gemm(DType dtype, const void* w, int64_t num_rows, int64_t n, int64_t num_x, float* y, int64_t ldy, const ChunkOf& chunk_of) {
+}  // namespace
+
+void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const float* x, int64_t ldx, int64_t num_x, float* y,
+              int64_t ldy) noexcept {
+  ATTUNE_DCHECK(n % dtype_info(dtype).block_size == 0 && (num_x <= 1 || (ldx >= n && ldy >= num_rows)));
   float weights[kChunk];
   char columns[kChunk * 4];
   for (int64_t r = 0; r < num_rows; ++r) {
@@ -34,19 +36,11 @@ void gemm(DType dtype, const void* w, int64_t num_rows, int64_t n, int64_t num_x
           unpack_columns(dtype, w, n, r, k, count, columns);
           dequantize_row(dtype, columns, weights, count);
         }
-        add_products(weights, chunk_of(t, k, count), count, sums);
+        add_products(weights, x + t * ldx + k, count, sums);
       }
       y[t * ldy + r] = total(sums);
     }
   }
-}
-
-}  // namespace
-
-void gemm_f32(DType dtype, const void* w, int64_t num_rows, int64_t n, const float* x, int64_t ldx, int64_t num_x, float* y,
-              int64_t ldy) noexcept {
-  ATTUNE_DCHECK(n % dtype_info(dtype).block_size == 0 && (num_x <= 1 || (ldx >= n && ldy >= num_rows)));
-  gemm(dtype, w, num_rows, n, num_x, y, ldy, [&](int64_t t, int64_t k, int64_t) { return x + t * ldx + k; });
 }
 
 }  // namespace attune::kernels::scalar

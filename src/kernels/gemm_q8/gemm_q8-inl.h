@@ -71,7 +71,8 @@ struct Packed {
 };
 
 // A format: kBits of a weight as it is multiplied, kOffset to subtract from it (shifted by kShift first: the high plane counts 32-fold at
-// half the scale), kSplit: sub-blocks of 16, kRefined: activations' refinements count; quads(): columns 4v and 16 + 4v of a group; scale(): of sub-block s, min(): of a group.
+// half the scale), kSplit: sub-blocks of 16, kRefined: activations' refinements count; quads(): columns 4v and 16 + 4v of a group; scale(): of
+// sub-block s, min(): of a group.
 
 // Where the weights' bits come from: low and high nibbles of a vector, one more bit, two more.
 struct FourBits {

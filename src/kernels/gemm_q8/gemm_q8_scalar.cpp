@@ -121,13 +121,8 @@ float add_values(const Shape& shape, const Piece& p, const char* x_row, int64_t 
 /// The same with the refinements of these columns.
 float add_refinements(const Shape& shape, const Piece& p, const char* x_row, int64_t n, int64_t k, float y) {
   for (int column = 0; column < shape.columns; column += 32) {
-    const int64_t group = (k + column) / 32;
-    uint64_t word;
-    std::memcpy(&word, x_row + q8_refined_bits_at(n) + group / 64 * 8, sizeof word);
-    if ((word >> (group % 64) & 1) == 0) continue;
-    Q8Refinement fine;
-    std::memcpy(&fine, x_row + q8_refinements_at(n) + group * static_cast<int64_t>(sizeof fine), sizeof fine);
-    y = add_group(shape, p, column, fine.q, fine.block, y);
+    const Q8Refinement fine = q8_refinement(x_row, n, (k + column) / 32);
+    if (fine.block.scale != 0) y = add_group(shape, p, column, fine.q, fine.block, y);
   }
   return y;
 }
