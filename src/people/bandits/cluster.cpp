@@ -132,7 +132,8 @@ void maximise(const Rows& points, std::span<const double> weight, std::span<cons
     for (size_t n = 0; n < points.size(); ++n) total += weight[n * count + k];
     out.share[k] = total / static_cast<double>(points.size());
     if (total < 1e-9) continue;
-    const auto mean = std::span(out.mean).subspan(k * points.d, points.d), variance = std::span(out.variance).subspan(k * points.d, points.d);
+    const auto mean = std::span(out.mean).subspan(k * points.d, points.d),
+               variance = std::span(out.variance).subspan(k * points.d, points.d);
     std::fill(mean.begin(), mean.end(), 0.0);
     std::fill(variance.begin(), variance.end(), 0.0);
     for (size_t n = 0; n < points.size(); ++n) {
@@ -182,8 +183,8 @@ void ClusterOptions::describe(OptionList& list) {
 double Clusters::responsibilities(std::span<const double> point, std::span<double> out) const {
   const auto count = static_cast<size_t>(num_clusters), n = static_cast<size_t>(d);
   check_points(point, d, "responsibilities");
-  check(point.size() == n && out.size() == count, ErrorCode::kInvalidArgument, "[responsibilities] expected a point of ", d, " and room for ",
-        count, " clusters, found ", point.size(), " and ", out.size());
+  check(point.size() == n && out.size() == count, ErrorCode::kInvalidArgument, "[responsibilities] expected a point of ", d,
+        " and room for ", count, " clusters, found ", point.size(), " and ", out.size());
   double most = -std::numeric_limits<double>::infinity();
   for (size_t k = 0; k < count; ++k) {
     double log = std::log(share[k]);  // -infinity for a share of 0
