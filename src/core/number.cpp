@@ -19,4 +19,11 @@ double shortest_double(float value) {
   return out;
 }
 
+std::string hex_digits(uint64_t value) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (int shift = 60; shift >= 0; shift -= 4) out.push_back(kDigits[(value >> shift) & 15]);
+  return out;
+}
+
 }  // namespace attune

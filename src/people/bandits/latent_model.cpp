@@ -15,6 +15,7 @@ namespace {
 
 constexpr double kLeastBernoulli = 0.001;  // means by features are clipped to [this, 1 - this]
 constexpr double kSumTolerance = 1e-6;
+constexpr double kRounding = 1e-12;  // a row this near to 1 stays as it is, so that checking twice changes no bit
 constexpr double kLevelTolerance = 1e-9;  // a reward is a level if it is this near
 constexpr double kNever = -std::numeric_limits<double>::infinity();
 constexpr std::array<const char*, 3> kRewardNames = {"gaussian", "bernoulli", "categorical"};
@@ -42,6 +43,7 @@ void normalise(std::span<double> row, const char* field, size_t index) {
   }
   check(std::abs(sum - 1) <= kSumTolerance, ErrorCode::kInvalidArgument, "[latent model] ", field, " ", index,
         ": expected a sum of 1, found ", sum);
+  if (std::abs(sum - 1) <= kRounding) return;
   for (double& x : row) x /= sum;
 }
 
