@@ -32,53 +32,61 @@ CavOptions em_options(const SenseOptions& options) {
   return out;
 }
 
-double own_hits(const PairTable& table, const EmState& state) {
-  const auto correct = table.correct(state.direction);
+Assign assign_of(const SenseOptions& options) {
+  return options.selection == "held_out" && options.assign == "likelihood" ? Assign::kLikelihood : Assign::kCorrect;
+}
+
+/// Pairs of `judged` in the right order by the sense that each user has on `chosen`.
+double hits_by_other_half(const PairTable& chosen, const PairTable& judged, const EmState& state) {
+  const size_t senses = state.direction.size();
+  const auto score = user_scores(chosen, state);
+  const auto correct = judged.correct(state.direction);
   double out = 0;
-  for (size_t u = 0; u < state.sense.size(); ++u) out += correct[u * state.direction.size() + static_cast<size_t>(state.sense[u])];
+  for (size_t u = 0; u < chosen.num_users(); ++u) {
+    const auto own =
+        std::max_element(score.begin() + static_cast<int64_t>(u * senses), score.begin() + static_cast<int64_t>((u + 1) * senses));
+    out += correct[static_cast<size_t>(own - score.begin())];
+  }
   return out;
 }
 
-/// Tables of the two halves of each user's items.
-struct SplitTables {
-  PairTable first;
-  PairTable second;
-  SplitTables(const ItemSpace& space, Halves halves) : first(space, std::move(halves.first)), second(space, std::move(halves.second)) {}
-};
+double fold_hits(const CrossFold& fold, const EmState& state) {
+  return hits_by_other_half(fold.first, fold.second, state) + hits_by_other_half(fold.second, fold.first, state);
+}
 
 /// How a held-out score is fitted: by mean differences alone, or refined by `fit`.
 struct Fitting {
   int32_t restarts;
   int32_t rounds;
+  Assign assign;
   bool by_held_out = false;
   SenseFit fit;
 };
 
-/// Directions and senses from one half, accuracy on the other, both ways.
-double held_out_accuracy_of(const SplitTables& tables, int32_t senses, const Fitting& how, uint64_t seed) {
+/// Share of pairs in the right order: directions from other users, a user's sense from the other half of the user's items.
+double held_out_accuracy_of(std::span<const CrossFold> folds, int32_t senses, const Fitting& how, uint64_t seed) {
   double hits = 0;
-  const auto one_way = [&](const PairTable& train, const PairTable& test) {
+  double pairs = 0;
+  for (const auto& fold : folds) {
     std::function<double(const EmState&)> score;
-    if (how.by_held_out) score = [&](const EmState& state) { return own_hits(test, state); };
-    EmState state = best_start(train, senses, how.restarts, how.rounds, seed, score);
+    if (how.by_held_out) score = [&](const EmState& state) { return fold_hits(fold, state); };
+    EmState state = best_start(fold.train, senses, how.restarts, how.rounds, how.assign, seed, score);
     Rng rng(seed, cat("refine ", senses));
-    if (how.fit) state = run_em(train, std::move(state.sense), senses, how.rounds, how.fit, rng);
-    hits += own_hits(test, state);
-  };
-  one_way(tables.first, tables.second);
-  one_way(tables.second, tables.first);
-  return hits / static_cast<double>(tables.first.num_pairs() + tables.second.num_pairs());
+    if (how.fit) state = run_em(fold.train, std::move(state.sense), senses, how.rounds, how.assign, how.fit, rng);
+    hits += fold_hits(fold, state);
+    pairs += static_cast<double>(fold.first.num_pairs() + fold.second.num_pairs());
+  }
+  return hits / pairs;
 }
 
 /// Fills screened_gain, null_gain and p_value: the gain of one sense more by mean differences, against items dealt anew inside the groups.
 void test_against_null(const ItemSpace& space, const AttributeData& attribute, std::span<const int32_t> group, const SenseOptions& options,
                        ThreadPool& pool, SenseStep& step) {
-  const Fitting cheap{options.null_restarts, options.null_rounds, false, nullptr};
+  const Fitting cheap{options.null_restarts, options.null_rounds, assign_of(options), false, nullptr};
   const auto gain_of = [&](const AttributeData& data, uint64_t seed) {
-    Halves halves = split_items(data, options, seed);
-    if (halves.num_users == 0) return 0.0;
-    const SplitTables tables(space, std::move(halves));
-    return held_out_accuracy_of(tables, step.senses, cheap, seed) - held_out_accuracy_of(tables, step.senses - 1, cheap, seed);
+    const auto folds = cross_folds(space, data, options, seed);
+    if (folds.empty()) return 0.0;
+    return held_out_accuracy_of(folds, step.senses, cheap, seed) - held_out_accuracy_of(folds, step.senses - 1, cheap, seed);
   };
   step.screened_gain = gain_of(attribute, options.seed);
   std::vector<double> null(static_cast<size_t>(options.permutations));
@@ -141,10 +149,10 @@ EmState best_state(const ItemSpace& space, const PairTable& table, int32_t count
   const auto fit = logistic_fit(space, em_options(options));
   Rng rng(options.seed, cat("senses ", count));
   if (options.selection == "compat") {
-    return run_em(table, dealt_start(table.num_users(), count, rng), count, options.rounds, fit, rng);
+    return run_em(table, dealt_start(table.num_users(), count, rng), count, options.rounds, assign_of(options), fit, rng);
   }
-  EmState state = best_start(table, count, options.restarts, options.rounds, options.seed);
-  return count == 1 ? state : run_em(table, std::move(state.sense), count, options.rounds, fit, rng);
+  EmState state = best_start(table, count, options.restarts, options.rounds, assign_of(options), options.seed);
+  return count == 1 ? state : run_em(table, std::move(state.sense), count, options.rounds, assign_of(options), fit, rng);
 }
 
 Senses compat_senses(const ItemSpace& space, const AttributeData& attribute, const SenseOptions& options) {
@@ -166,16 +174,15 @@ Senses compat_senses(const ItemSpace& space, const AttributeData& attribute, con
 
 Senses held_out_senses(const ItemSpace& space, const AttributeData& attribute, const SenseOptions& options, ThreadPool& pool) {
   Senses out = fit_senses(space, attribute, 1, options, pool);
-  Halves halves = split_items(attribute, options, options.seed);
+  const auto folds = cross_folds(space, attribute, options, options.seed);
   out.steps = {{.senses = 1, .accepted = true}};
-  if (halves.num_users < options.min_users) return out;
-  const int64_t num_splittable = halves.num_users;
-  const SplitTables tables(space, std::move(halves));
-  const Fitting full{options.restarts, options.rounds, options.restart_choice == "held_out", logistic_fit(space, em_options(options))};
-  out.steps[0].objective = held_out_accuracy_of(tables, 1, full, options.seed);
-  const auto most = static_cast<int32_t>(std::min<int64_t>(options.max_senses, num_splittable));
+  if (folds.empty()) return out;
+  const Fitting full{options.restarts, options.rounds, assign_of(options), options.restart_choice == "held_out",
+                     logistic_fit(space, em_options(options))};
+  out.steps[0].objective = held_out_accuracy_of(folds, 1, full, options.seed);
+  const auto most = std::min<int32_t>(options.max_senses, static_cast<int32_t>(attribute.users.size()));
   for (int32_t s = 2; s <= most; ++s) {
-    SenseStep step{.senses = s, .objective = held_out_accuracy_of(tables, s, full, options.seed)};
+    SenseStep step{.senses = s, .objective = held_out_accuracy_of(folds, s, full, options.seed)};
     step.gain = step.objective - out.steps.back().objective;
     if (step.gain >= options.gain) {
       test_against_null(space, attribute, out.sense, options, pool, step);
@@ -194,10 +201,12 @@ Senses held_out_senses(const ItemSpace& space, const AttributeData& attribute, c
 
 void SenseOptions::describe(OptionList& list) {
   list.add("selection", selection, "How the number of senses is decided.").choices({"held_out", "compat"});
+  list.add("assign", assign, "held_out: what a user's sense maximises.").choices({"likelihood", "accuracy"});
   list.add("max-senses", max_senses, "Senses tried at most.").range(1, 20);
   list.add("rounds", rounds, "Rounds of EM.").range(1, 1000);
   list.add("factor", factor, "compat: growth of the in-sample objective that one more sense needs.").range(0, 10);
   list.add("gain", gain, "held_out: held-out accuracy that one more sense must bring.").range(0, 1);
+  list.add("folds", folds, "held_out: folds of users in the test of the number of senses.").range(2, 100);
   list.add("restarts", restarts, "held_out: starts of EM.").range(1, 1000);
   list.add("restart-choice", restart_choice, "held_out: which start is kept.").choices({"objective", "held_out"});
   list.add("permutations", permutations, "Permutations of the null.").range(1, 100000);

@@ -1,6 +1,7 @@
 // Senses of a word: users may mean different directions by the same attribute (docs/methods/soft_attributes.md, "Senses").
 //
-// Hard EM: a sense has a direction; a user belongs to the sense that orders most of the user's pairs correctly (cosine form). How many senses
+// Hard EM: a sense has a direction; a user belongs to the sense under which the user's pairs are likeliest, or, as published, to the one that orders
+// most of them correctly (cosine form). How many senses
 // there are is decided either as in the paper's published code (`compat`: in-sample objective must grow by a factor) or on held-out halves
 // of each user's items, against a permutation null (`held_out`). Deterministic in the seed, whatever the number of threads.
 #pragma once
@@ -20,10 +21,13 @@ namespace attune::people {
 
 struct SenseOptions {
   std::string selection = "held_out";  ///< held_out, compat
+  std::string assign =
+      "likelihood";  ///< held_out: what a user's sense maximises: likelihood (of the pairs), accuracy (published; compat always)
   int32_t max_senses = 5;
   int32_t rounds = 20;  ///< of an EM run
   double factor = 1.01;  ///< compat: objective of s senses over that of the last accepted number
   double gain = 0.01;  ///< held_out: accuracy that one more sense must bring
+  int32_t folds = 4;  ///< held_out: of users; directions are from the users of the other folds
   int32_t restarts = 10;  ///< held_out: by mean differences; the best is refined by logistic fits
   std::string restart_choice =
       "objective";  ///< objective: on the half trained on; held_out: on the other half (its score is then optimistic)
@@ -31,7 +35,7 @@ struct SenseOptions {
   double null_quantile = 0.95;
   int32_t null_rounds = 5;
   int32_t null_restarts = 5;  ///< one start often misses a third sense (p = 0.9 where five starts give 0.01)
-  int32_t min_users = 4;  ///< held_out: with fewer users whose items can be split there is one sense
+  int32_t min_users = 4;  ///< held_out, at least 2: with fewer users whose items can be split there is one sense
   int64_t max_test_pairs = 200;  ///< of a user and half in the test of the number of senses
   CavOptions cav;  ///< of the final directions; EM rounds use its C without cross-validation (compat: as given)
   double em_c = 1;  ///< C in EM rounds (held_out)

@@ -53,6 +53,21 @@ void split_graded(const UserTags& user, const SenseOptions& options, Rng& rng, s
   }
 }
 
+/// log(1 + exp(x)) from a table with linear interpolation, error below 1e-5.
+float softplus(float x) {
+  static constexpr int kSteps = 128;  // a unit of x
+  static constexpr int kEnd = 16;
+  static const std::vector<float> table = [] {
+    std::vector<float> out;
+    for (int i = 0; i <= kSteps * kEnd + 1; ++i) out.push_back(std::log1p(std::exp(-static_cast<float>(i) / kSteps)));
+    return out;
+  }();
+  const float place = std::min(std::abs(x), static_cast<float>(kEnd)) * kSteps;
+  const auto i = static_cast<size_t>(place);
+  const float rest = table[i] + (place - static_cast<float>(i)) * (table[i + 1] - table[i]);
+  return std::max(x, 0.0F) + rest;
+}
+
 }  // namespace
 
 PairTable::PairTable(const ItemSpace& space, UserPairs pairs) : d_(space.d()), pairs_(std::move(pairs)) {
@@ -66,6 +81,7 @@ PairTable::PairTable(const ItemSpace& space, UserPairs pairs) : d_(space.d()), p
       for (const float x : row) squares += static_cast<double>(x) * x;
       const double scale = squares > 0 ? 1 / std::sqrt(squares) : 0;
       for (const float x : row) unit_rows_.push_back(static_cast<float>(x * scale));
+      norms_.push_back(static_cast<float>(std::sqrt(squares)));
     }
     return place->second;
   };
@@ -88,12 +104,17 @@ PairTable::PairTable(const ItemSpace& space, UserPairs pairs) : d_(space.d()), p
   begin_.push_back(better_.size());
 }
 
+std::vector<float> PairTable::cosines(std::span<const float> direction) const {
+  std::vector<float> out(norms_.size());
+  als_scores(unit_rows_.data(), static_cast<int64_t>(out.size()), d_, direction.data(), out.data());
+  return out;
+}
+
 std::vector<double> PairTable::correct(std::span<const std::vector<float>> directions) const {
   const size_t senses = directions.size();
   std::vector<double> out(num_users() * senses, 0);
-  std::vector<float> degree(unit_rows_.size() / static_cast<size_t>(d_));
   for (size_t s = 0; s < senses; ++s) {
-    als_scores(unit_rows_.data(), static_cast<int64_t>(degree.size()), d_, directions[s].data(), degree.data());
+    const auto degree = cosines(directions[s]);
     for (size_t u = 0; u < num_users(); ++u) {
       double hits = 0;
       for (size_t n = begin_[u]; n < begin_[u + 1]; ++n) {
@@ -101,6 +122,48 @@ std::vector<double> PairTable::correct(std::span<const std::vector<float>> direc
         hits += difference > 0 ? 1 : difference == 0 ? 0.5 : 0;
       }
       out[u * senses + s] = hits;
+    }
+  }
+  return out;
+}
+
+std::vector<float> PairTable::margins(std::span<const float> direction) const {
+  auto degree = cosines(direction);
+  for (size_t i = 0; i < degree.size(); ++i) degree[i] *= norms_[i];
+  std::vector<float> out(num_pairs());
+  for (size_t n = 0; n < out.size(); ++n) out[n] = degree[static_cast<size_t>(better_[n])] - degree[static_cast<size_t>(worse_[n])];
+  return out;
+}
+
+std::vector<float> PairTable::slopes(std::span<const std::vector<float>> directions, std::span<const int32_t> sense) const {
+  std::vector<float> out;
+  for (size_t s = 0; s < directions.size(); ++s) {
+    const auto margin = margins(directions[s]);
+    double sum = 0, squares = 0, count = 0;
+    for (size_t u = 0; u < num_users(); ++u) {
+      if (sense[u] != static_cast<int32_t>(s)) continue;
+      for (size_t n = begin_[u]; n < begin_[u + 1]; ++n) {
+        sum += margin[n];
+        squares += static_cast<double>(margin[n]) * margin[n];
+        count += 1;
+      }
+    }
+    const double mean = count > 0 ? sum / count : 0;
+    const double variance = count > 0 ? squares / count - mean * mean : 0;
+    out.push_back(variance > 0 ? static_cast<float>(std::max(2 * mean / variance, 0.0)) : 0.0F);
+  }
+  return out;
+}
+
+std::vector<double> PairTable::log_likelihood(std::span<const std::vector<float>> directions, std::span<const float> slopes) const {
+  const size_t senses = directions.size();
+  std::vector<double> out(num_users() * senses, 0);
+  for (size_t s = 0; s < senses; ++s) {
+    const auto margin = margins(directions[s]);
+    for (size_t u = 0; u < num_users(); ++u) {
+      float loss = 0;
+      for (size_t n = begin_[u]; n < begin_[u + 1]; ++n) loss += softplus(-slopes[s] * margin[n]);
+      out[u * senses + s] = -static_cast<double>(loss);
     }
   }
   return out;
@@ -120,7 +183,12 @@ std::vector<float> fit_mean_difference(const PairTable& table, std::span<const d
   return out;
 }
 
-EmState run_em(const PairTable& table, std::vector<int32_t> start, int32_t senses, int32_t rounds, const SenseFit& fit, Rng& rng) {
+std::vector<double> user_scores(const PairTable& table, const EmState& state) {
+  return state.slope.empty() ? table.correct(state.direction) : table.log_likelihood(state.direction, state.slope);
+}
+
+EmState run_em(const PairTable& table, std::vector<int32_t> start, int32_t senses, int32_t rounds, Assign assign, const SenseFit& fit,
+               Rng& rng) {
   const auto count = static_cast<size_t>(senses);
   EmState best;
   std::vector<int32_t> now = std::move(start);
@@ -136,17 +204,18 @@ EmState run_em(const PairTable& table, std::vector<int32_t> start, int32_t sense
       auto direction = any ? fit(table, weight) : std::vector<float>{};
       state.direction.push_back(direction.empty() ? random_direction(table.d(), rng) : std::move(direction));
     }
-    const auto correct = table.correct(state.direction);
+    if (assign == Assign::kLikelihood) state.slope = table.slopes(state.direction, now);
+    const auto score = user_scores(table, state);
     state.sense = now;
-    double hits = 0;
+    double total = 0;
     for (size_t u = 0; u < now.size(); ++u) {
       auto& own = state.sense[u];
       for (int32_t s = 0; s < senses; ++s) {  // a user moves only to a better sense
-        if (correct[u * count + static_cast<size_t>(s)] > correct[u * count + static_cast<size_t>(own)]) own = s;
+        if (score[u * count + static_cast<size_t>(s)] > score[u * count + static_cast<size_t>(own)]) own = s;
       }
-      hits += correct[u * count + static_cast<size_t>(own)];
+      total += score[u * count + static_cast<size_t>(own)];
     }
-    state.objective = table.num_pairs() > 0 ? hits / static_cast<double>(table.num_pairs()) : 0;
+    state.objective = table.num_pairs() > 0 ? total / static_cast<double>(table.num_pairs()) : 0;
     const bool moved = state.sense != now;
     now = state.sense;
     if (state.objective <= best.objective) break;
@@ -195,13 +264,13 @@ std::vector<int32_t> spread_start(const PairTable& table, int32_t senses, Rng& r
   return out;
 }
 
-EmState best_start(const PairTable& table, int32_t senses, int32_t restarts, int32_t rounds, uint64_t seed,
+EmState best_start(const PairTable& table, int32_t senses, int32_t restarts, int32_t rounds, Assign assign, uint64_t seed,
                    const std::function<double(const EmState&)>& score) {
   EmState best;
   double best_score = 0;
   for (int32_t r = 0; r < restarts; ++r) {
     Rng rng(seed, cat("restart ", r, " of ", senses));
-    auto state = run_em(table, spread_start(table, senses, rng), senses, rounds, fit_mean_difference, rng);
+    auto state = run_em(table, spread_start(table, senses, rng), senses, rounds, assign, fit_mean_difference, rng);
     const double value = score ? score(state) : state.objective;
     if (r == 0 || value > best_score) {
       best_score = value;
@@ -233,6 +302,31 @@ Halves split_items(const AttributeData& attribute, const SenseOptions& options, 
     out.num_users += first.empty() ? 0 : 1;
     out.first.push_back(std::move(first));
     out.second.push_back(std::move(second));
+  }
+  return out;
+}
+
+std::vector<CrossFold> cross_folds(const ItemSpace& space, const AttributeData& attribute, const SenseOptions& options, uint64_t seed) {
+  Halves halves = split_items(attribute, options, seed);
+  std::vector<size_t> tested;
+  for (size_t u = 0; u < halves.first.size(); ++u) {
+    if (!halves.first[u].empty()) tested.push_back(u);
+  }
+  if (tested.size() < static_cast<size_t>(std::max(options.min_users, 2))) return {};
+  UserPairs all = attribute_pairs(attribute, {options.cav.max_per_side, false, options.max_test_pairs}, seed);
+  Rng rng(seed, "user folds");
+  shuffle(tested, rng);
+  const size_t folds = std::min(tested.size(), static_cast<size_t>(options.folds));
+  std::vector<CrossFold> out;
+  for (size_t f = 0; f < folds; ++f) {
+    UserPairs train = all;
+    UserPairs first(all.size()), second(all.size());
+    for (size_t k = f; k < tested.size(); k += folds) {
+      train[tested[k]].clear();
+      first[tested[k]] = halves.first[tested[k]];
+      second[tested[k]] = halves.second[tested[k]];
+    }
+    out.push_back({PairTable(space, std::move(train)), PairTable(space, std::move(first)), PairTable(space, std::move(second))});
   }
   return out;
 }

@@ -167,6 +167,63 @@ TEST(Senses, SplitsShareNoItemAndPermutationsKeepCounts) {
   }
 }
 
+TEST(Senses, LikelihoodOfPairsIsTheFormula) {
+  const auto space = random_space(200, 1);
+  const auto attribute = planted(space, 40, 10, 1, 0.3, {0, 1});
+  const PairTable table(space, attribute_pairs(attribute, {500, false, 0}, 1));
+  const size_t d = static_cast<size_t>(space.d());
+  std::vector<std::vector<float>> directions(2, std::vector<float>(d, 0));
+  directions[0][0] = 1;
+  directions[1][1] = 1;
+  std::vector<int32_t> sense;
+  for (size_t u = 0; u < table.num_users(); ++u) sense.push_back(static_cast<int32_t>(u % 2));
+  const auto margin = [&](const PairExample& pair, size_t s) {
+    return static_cast<double>(space.row(pair.better)[s]) - space.row(pair.worse)[s];
+  };
+  const auto slopes = table.slopes(directions, sense);
+  const auto found = table.log_likelihood(directions, slopes);
+  for (size_t s = 0; s < 2; ++s) {
+    double sum = 0, squares = 0, count = 0;
+    for (size_t u = s; u < table.num_users(); u += 2) {
+      for (const auto& pair : table.pairs()[u]) {
+        sum += margin(pair, s);
+        squares += margin(pair, s) * margin(pair, s);
+        ++count;
+      }
+    }
+    const double mean = sum / count;
+    const double slope = std::max(0.0, 2 * mean / (squares / count - mean * mean));
+    EXPECT_NEAR(slopes[s], slope, 1e-4 * (1 + slope));
+    for (size_t u = 0; u < table.num_users(); ++u) {
+      double expected = 0;
+      for (const auto& pair : table.pairs()[u]) expected -= std::log1p(std::exp(-static_cast<double>(slopes[s]) * margin(pair, s)));
+      EXPECT_NEAR(found[u * 2 + s], expected, 2e-5 * static_cast<double>(1 + table.pairs()[u].size()) + 1e-5 * std::abs(expected));
+    }
+  }
+}
+
+TEST(Senses, FoldsKeepTestedUsersOutOfTraining) {
+  const auto space = random_space(200, 1);
+  const auto attribute = planted(space, 40, 10, 1, 0.3, {0, 1});
+  SenseOptions options;
+  options.folds = 3;
+  const auto folds = cross_folds(space, attribute, options, 7);
+  const auto halves = split_items(attribute, options, 7);
+  ASSERT_EQ(folds.size(), 3u);
+  ASSERT_GT(halves.num_users, 10);
+  std::vector<int> tested(attribute.users.size(), 0);
+  for (const auto& fold : folds) {
+    for (size_t u = 0; u < tested.size(); ++u) {
+      EXPECT_EQ(fold.first.has_pairs(u), fold.second.has_pairs(u));
+      EXPECT_FALSE(fold.train.has_pairs(u) && fold.first.has_pairs(u));
+      tested[u] += fold.first.has_pairs(u) ? 1 : 0;
+    }
+  }
+  for (size_t u = 0; u < tested.size(); ++u) EXPECT_EQ(tested[u], halves.first[u].empty() ? 0 : 1);
+  options.min_users = 1000;
+  EXPECT_TRUE(cross_folds(space, attribute, options, 7).empty());
+}
+
 TEST(Senses, SoftSensesClimbAndAgree) {
   const auto space = random_space(300, 2);
   const auto attribute = planted(space, 60, 14, 2, 0.3, {0, 1});

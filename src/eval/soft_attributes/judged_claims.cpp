@@ -20,6 +20,13 @@ people::ItemSpace Films::space(int32_t rank, uint64_t seed, ThreadPool& pool) co
                     cat("items of ", dataset.name));
 }
 
+people::ItemSpace Films::ranking_space(uint64_t seed, ThreadPool& pool) const {
+  people::AlsOptions options = people::als_preset("ranking");
+  options.seed = seed;
+  return item_space(dataset, people::fit_als(dataset.interactions, dataset.users.size(), dataset.items.size(), options, pool),
+                    cat("items of ", dataset.name));
+}
+
 std::shared_ptr<const Films> load_films(const Path& folder) {
   check(std::filesystem::exists(folder), ErrorCode::kNotFound, "data absent: ", folder.filename().string());
   auto out = std::make_shared<Films>();

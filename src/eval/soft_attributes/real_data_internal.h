@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/thread_pool.h"
 #include "data/dataset.h"
 #include "people/attributes.h"
 #include "people/space.h"
@@ -16,6 +17,8 @@ struct Films {
   data::Dataset dataset;
   /// Item factors of weighted ALS (preset soft_attributes, 8 sweeps) from this seed.
   people::ItemSpace space(int32_t rank, uint64_t seed, ThreadPool& pool) const;
+  /// Item factors of the preset that lists are made with (ranking).
+  people::ItemSpace ranking_space(uint64_t seed, ThreadPool& pool) const;
 };
 
 /// Throws kNotFound "data absent: FOLDER".

@@ -171,20 +171,27 @@ Planted find_planted(const Films& films, const people::ItemSpace& space, const s
 }
 
 Measured find_planted_triples(const Films& films, const ClaimContext& context, uint64_t seed) {
-  const auto space = films.space(32, seed, context.pool);
+  const auto space = films.ranking_space(seed, context.pool);
+  const auto other_space = films.space(32, seed, context.pool);
   Measured out;
-  std::vector<double> three, rand, users;
+  std::vector<double> three, rand, users, other_three, other_rand;
   for (const auto& [third, name] : {std::pair(std::vector<std::string>{"Sci-Fi", "Action"}, "third is science fiction or action"),
                                     std::pair(std::vector<std::string>{"War", "Western"}, "third is war or western"),
                                     std::pair(std::vector<std::string>{"Romance", "Musical"}, "third is romance or musical")}) {
-    const auto found = find_planted(films, space, {{"Animation", "Children's"}, {"Horror", "Thriller"}, third}, 0.5, context, seed);
+    const std::vector<std::vector<std::string>> meanings = {{"Animation", "Children's"}, {"Horror", "Thriller"}, third};
+    const auto found = find_planted(films, space, meanings, 0.5, context, seed);
     three.push_back(found.count == 3 ? 1 : 0);
     rand.push_back(found.rand);
     users.push_back(found.users);
     out.extras.emplace_back(cat("three found, ", name), three.back());
+    const auto other = find_planted(films, other_space, meanings, 0.5, context, seed);
+    other_three.push_back(other.count == 3 ? 1 : 0);
+    other_rand.push_back(other.rand);
   }
   out.values = {{mean_of(three)}, {mean_of(rand)}};
   out.extras.emplace_back("users", mean_of(users));
+  out.extras.emplace_back("three found in the space of the other claims", mean_of(other_three));
+  out.extras.emplace_back("index there", mean_of(other_rand));
   return out;
 }
 
@@ -279,8 +286,8 @@ Claim planted_senses_claim() {
   out.parts = {{"P1a", "share of three planted words in which three senses are found", Bound::kLowAtLeast, 0.8},
                {"P1b", "adjusted Rand index of users with at least 10 pairs", Bound::kLowAtLeast, 0.6}};
   out.note =
-      "animation or children's, horror or thriller, and a third that is more or less easily read from the space; half of the users tag. When "
-      "all 943 tag (four seeds), three are found in 0.92 of the words: what is missing is users";
+      "animation or children's, horror or thriller, and a third that is more or less easily read from the space; half of the users tag; the "
+      "space is the one that lists are made with";
   out.prepare = [](const ClaimContext& context) -> MeasureSeed {
     const auto films = load_films(context.datasets / "ml-100k");
     return [context, films](uint64_t seed) { return find_planted_triples(*films, context, seed); };
