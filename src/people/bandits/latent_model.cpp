@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numbers>
 
@@ -98,9 +99,9 @@ void LatentModel::check() {
     return;
   }
   const size_t c = levels.size();
-  attune::check(c >= 2 && std::is_sorted(levels.begin(), levels.end()), ErrorCode::kInvalidArgument,
-                "[latent model] levels: expected at least 2 in rising order, found ", c);
   check_size(levels, c, "levels");
+  const bool rising = std::adjacent_find(levels.begin(), levels.end(), std::greater_equal<>()) == levels.end();
+  attune::check(c >= 2 && rising, ErrorCode::kInvalidArgument, "[latent model] levels: expected at least 2 in rising order, found ", c);
   check_size(level_probability, k * z * c, "level_probability");
   mean.assign(k * z, 0.0);
   for (size_t i = 0; i < k * z; ++i) {

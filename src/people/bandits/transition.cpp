@@ -88,6 +88,22 @@ Transition Transition::identity(int32_t num_states) {
   return sticky(0, std::vector<double>(static_cast<size_t>(num_states), 1.0 / num_states));
 }
 
+Transition Transition::scaled(double factor) const {
+  check(std::isfinite(factor) && factor >= 0, ErrorCode::kInvalidArgument, "[transition] expected a factor of at least 0, found ", factor);
+  if (is_sticky()) return sticky(std::min(1.0, factor * rho_), pi_);
+  std::vector<double> phi = phi_;
+  const auto n = static_cast<size_t>(num_states_);
+  for (size_t z = 0; z < n; ++z) {
+    const std::span<double> row = std::span(phi).subspan(z * n, n);
+    row[z] = 0;
+    double leave = 0;
+    for (double& x : row) leave += x *= factor;
+    for (double& x : row) x /= std::max(1.0, leave);
+    row[z] = std::max(0.0, 1 - leave);
+  }
+  return dense(num_states_, std::move(phi));
+}
+
 double Transition::at(int32_t from, int32_t to) const noexcept {
   if (!is_sticky()) return phi_[static_cast<size_t>(from) * static_cast<size_t>(num_states_) + static_cast<size_t>(to)];
   return rho_ * pi_[static_cast<size_t>(to)] + (from == to ? 1 - rho_ : 0);

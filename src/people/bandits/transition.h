@@ -24,6 +24,10 @@ class Transition {
   /// States never move.
   static Transition identity(int32_t num_states);
 
+  /// Moves `factor` >= 0 times as often: sticky rho' = min(1, factor rho); dense: off-diagonal entries times factor, a row whose entries then
+  /// exceed 1 scaled back to 1 in sum. Throws kInvalidArgument.
+  Transition scaled(double factor) const;
+
   int32_t num_states() const noexcept { return num_states_; }
   bool is_sticky() const noexcept { return phi_.empty(); }
   double rho() const noexcept { return rho_; }
