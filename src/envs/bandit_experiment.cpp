@@ -64,6 +64,11 @@ Contender baseline(const std::string& name, const people::BaselineOptions& optio
           }};
 }
 
+Contender latent(const std::string& name, const people::LatentPolicyOptions& options, const std::string& label) {
+  return {label.empty() ? name : label,
+          [name, options](const BanditProblem& problem) { return people::make_latent_policy(name, problem.model, options); }};
+}
+
 const std::vector<double>& BanditExperiment::of(std::string_view name) const {
   const auto found = std::find(names.begin(), names.end(), name);
   check(found != names.end(), ErrorCode::kNotFound, "[bandit experiment] no policy ", name);

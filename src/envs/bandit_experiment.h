@@ -14,6 +14,7 @@
 #include "core/thread_pool.h"
 #include "envs/latent_bandit_world.h"
 #include "people/bandits/baselines/baseline.h"
+#include "people/bandits/latent_policy.h"
 #include "people/bandits/policy.h"
 
 namespace attune::envs {
@@ -42,6 +43,8 @@ struct Contender {
 people::BaselineSetting setting_of(const BanditProblem& problem);
 /// A baseline with these options; `best-fixed` finds its arm in hindsight. Throws as make_baseline when it is made.
 Contender baseline(const std::string& name, const people::BaselineOptions& options, const std::string& label = "");
+/// A policy on the exact filter of the problem's model (make_latent_policy). Throws likewise.
+Contender latent(const std::string& name, const people::LatentPolicyOptions& options = {}, const std::string& label = "");
 
 using MakeProblem = std::function<BanditProblem(uint64_t seed)>;
 

@@ -9,7 +9,7 @@
 namespace attune::envs {
 namespace {
 
-constexpr int kMostTries = 100000;
+constexpr int kMostTries = 10000;
 
 /// mu [K, Z] with distinct best arms and gaps, state by state.
 std::vector<double> draw_means(const LatentBanditOptions& o, Rng& rng) {

@@ -66,7 +66,7 @@ struct LatentBanditOptions {
   void check_ranges() const;
 };
 
-/// Throws kInvalidArgument (options; a gap that no draw of 100,000 has).
+/// Throws kInvalidArgument (options; a gap that no draw of 10,000 has).
 BanditProblem make_latent_bandit(const LatentBanditOptions& options);
 
 /// rho of a sticky chain over Z states, uniform pi, with `changes` expected changes in n rounds: rho (1 - 1/Z) = changes / (n - 1), at most 1.
