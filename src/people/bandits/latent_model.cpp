@@ -54,14 +54,6 @@ double dot(std::span<const double> a, std::span<const double> b) {
   return sum;
 }
 
-/// Index of the level that `reward` is, or -1.
-int32_t level_of(std::span<const double> levels, double reward) {
-  for (size_t c = 0; c < levels.size(); ++c) {
-    if (std::abs(levels[c] - reward) <= kLevelTolerance) return static_cast<int32_t>(c);
-  }
-  return -1;
-}
-
 }  // namespace
 
 const char* reward_kind_name(RewardKind kind) noexcept { return kRewardNames[static_cast<size_t>(kind)]; }
@@ -137,7 +129,7 @@ void LatentModel::check_observation(int32_t arm, std::span<const double> feature
   if (reward == RewardKind::kBernoulli) {
     attune::check(value == 0 || value == 1, ErrorCode::kInvalidArgument, "[latent model] expected a reward of 0 or 1, found ", value);
   } else if (reward == RewardKind::kCategorical) {
-    attune::check(level_of(levels, value) >= 0, ErrorCode::kInvalidArgument, "[latent model] expected a reward that is one of the ",
+    attune::check(level_of(value) >= 0, ErrorCode::kInvalidArgument, "[latent model] expected a reward that is one of the ",
                   levels.size(), " levels, found ", value);
   }
 }
@@ -146,7 +138,7 @@ void LatentModel::log_likelihood(int32_t arm, std::span<const double> features, 
   check_observation(arm, features, value);
   const auto z = static_cast<size_t>(num_states);
   if (reward == RewardKind::kCategorical) {
-    const auto c = static_cast<size_t>(level_of(levels, value));
+    const auto c = static_cast<size_t>(level_of(value));
     for (size_t s = 0; s < z; ++s) {
       const double p = level_probability[(static_cast<size_t>(arm) * z + s) * levels.size() + c];
       out[s] = p > 0 ? std::max(std::log(p), kLogFloor) : kNever;
@@ -166,6 +158,13 @@ void LatentModel::log_likelihood(int32_t arm, std::span<const double> features, 
     const double error = (value - mu) / noise_sd;
     mu = std::max(offset - 0.5 * error * error, kLogFloor);
   }
+}
+
+int32_t LatentModel::level_of(double value) const noexcept {
+  for (size_t c = 0; c < levels.size(); ++c) {
+    if (std::abs(levels[c] - value) <= kLevelTolerance) return static_cast<int32_t>(c);
+  }
+  return -1;
 }
 
 double LatentModel::variance(int32_t arm, int32_t state, double mu) const {

@@ -45,6 +45,8 @@ struct LatentModel {
   /// log p(reward | arm, z): out [Z], each at least kLogFloor unless impossible (Bernoulli mean 0 or 1 and the other reward, probability 0
   /// of a level): -infinity. Throws kInvalidArgument: unknown arm, size of features, a reward outside the support, not finite.
   void log_likelihood(int32_t arm, std::span<const double> features, double reward, std::span<double> out) const;
+  /// Index of the level that `value` is (within 1e-9), or -1. O(C).
+  int32_t level_of(double value) const noexcept;
   /// Throws as above; what log_likelihood checks.
   void check_observation(int32_t arm, std::span<const double> features, double reward) const;
   /// Variance of the reward of an arm in state z: noise_sd^2, mu (1 - mu), or that of the levels. `mu` as from means().
