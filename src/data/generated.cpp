@@ -32,6 +32,22 @@ std::vector<float> normal_rows(Rng& rng, int64_t rows, int rank) {
   return out;
 }
 
+/// Moves users towards the centres of clusters; from a stream of its own, so that everything else stays as it is without clusters.
+void cluster_users(const GeneratedOptions& o, Generated& out) {
+  Rng rng(o.seed, "generated clusters");
+  const auto rank = static_cast<size_t>(o.rank);
+  const auto centres = normal_rows(rng, o.num_clusters, o.rank);
+  const double towards = std::sqrt(1 - o.cluster_spread * o.cluster_spread);
+  for (int32_t u = 0; u < o.num_users; ++u) {
+    const auto k = static_cast<size_t>(rng.below(static_cast<uint64_t>(o.num_clusters)));
+    out.cluster.push_back(static_cast<int32_t>(k));
+    for (size_t i = 0; i < rank; ++i) {
+      float& x = out.user_factors[static_cast<size_t>(u) * rank + i];
+      x = static_cast<float>(towards * centres[k * rank + i] + o.cluster_spread * x);
+    }
+  }
+}
+
 double dot(const float* a, const float* b, int n) {
   double sum = 0;
   for (int k = 0; k < n; ++k) sum += static_cast<double>(a[k]) * b[k];
@@ -82,10 +98,13 @@ Generated generate_dataset(const GeneratedOptions& o) {
             o.num_items <= static_cast<int32_t>(kAdjectives.size() * kNouns.size()),
         ErrorCode::kInvalidArgument, "[generate dataset] ", o.num_users, " users, ", o.num_items, " items, rank ", o.rank,
         ", expected at least 1 of each and at most 1722 items");
+  check(o.num_clusters >= 0 && o.cluster_spread >= 0 && o.cluster_spread <= 1, ErrorCode::kInvalidArgument, "[generate dataset] ",
+        o.num_clusters, " clusters of spread ", o.cluster_spread, ", expected at least 0 and a spread in [0, 1]");
   Generated out;
   Rng rng(o.seed, "generated dataset");
   out.user_factors = normal_rows(rng, o.num_users, o.rank);
   out.item_factors = normal_rows(rng, o.num_items, o.rank);
+  if (o.num_clusters > 0) cluster_users(o, out);
   const auto directions = normal_rows(rng, kGenreNames.size(), o.rank);
 
   const auto num_items = static_cast<size_t>(o.num_items);
