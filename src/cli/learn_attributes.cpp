@@ -50,7 +50,12 @@ std::optional<data::Dataset> own_data(const CommandContext& context, const Learn
   std::string path = options.path;
   if (path.empty()) {
     const std::string& name = recommender.record().dataset;
-    if (name.empty() || name.find('/') != std::string::npos || !std::filesystem::exists(home_folder() / "datasets" / name)) return {};
+    if (name.empty() || name.find('/') != std::string::npos || !std::filesystem::exists(home_folder() / "datasets" / name)) {
+      context.note(cat("the ratings learned from (", name.empty() ? "unnamed" : name,
+                       ") are not below datasets/; to learn from their tags, name them: ", "attune learn attributes FOLDER --recommender ",
+                       options.recommender));
+      return {};
+    }
     path = (home_folder() / "datasets" / name).string();
   }
   RatingsOptions ratings;
