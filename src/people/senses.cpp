@@ -54,7 +54,7 @@ double fold_hits(const CrossFold& fold, const EmState& state) {
   return hits_by_other_half(fold.first, fold.second, state) + hits_by_other_half(fold.second, fold.first, state);
 }
 
-/// How a held-out score is fitted: by mean differences alone, or refined by `fit`.
+/// How a held-out score is fitted: by discriminants alone, or refined by `fit`.
 struct Fitting {
   int32_t restarts;
   int32_t rounds;
@@ -79,12 +79,12 @@ double held_out_accuracy_of(std::span<const CrossFold> folds, int32_t senses, co
   return hits / pairs;
 }
 
-/// Fills screened_gain, null_gain and p_value: the gain of one sense more by mean differences, against items dealt anew inside the groups.
+/// Fills screened_gain, null_gain and p_value: the gain of one sense more by discriminants, against items dealt anew inside the groups.
 void test_against_null(const ItemSpace& space, const AttributeData& attribute, std::span<const int32_t> group, const SenseOptions& options,
                        ThreadPool& pool, SenseStep& step) {
   const Fitting cheap{options.null_restarts, options.null_rounds, assign_of(options), false, nullptr};
   const auto gain_of = [&](const AttributeData& data, uint64_t seed) {
-    const auto folds = cross_folds(space, data, options, seed);
+    const auto folds = cross_folds(space, data, options, options.null_folds, seed);
     if (folds.empty()) return 0.0;
     return held_out_accuracy_of(folds, step.senses, cheap, seed) - held_out_accuracy_of(folds, step.senses - 1, cheap, seed);
   };
@@ -174,7 +174,7 @@ Senses compat_senses(const ItemSpace& space, const AttributeData& attribute, con
 
 Senses held_out_senses(const ItemSpace& space, const AttributeData& attribute, const SenseOptions& options, ThreadPool& pool) {
   Senses out = fit_senses(space, attribute, 1, options, pool);
-  const auto folds = cross_folds(space, attribute, options, options.seed);
+  const auto folds = cross_folds(space, attribute, options, options.folds, options.seed);
   out.steps = {{.senses = 1, .accepted = true}};
   if (folds.empty()) return out;
   const Fitting full{options.restarts, options.rounds, assign_of(options), options.restart_choice == "held_out",
@@ -207,6 +207,7 @@ void SenseOptions::describe(OptionList& list) {
   list.add("factor", factor, "compat: growth of the in-sample objective that one more sense needs.").range(0, 10);
   list.add("gain", gain, "held_out: held-out accuracy that one more sense must bring.").range(0, 1);
   list.add("folds", folds, "held_out: folds of users in the test of the number of senses.").range(2, 100);
+  list.add("null-folds", null_folds, "Folds of users under the null.").range(2, 100);
   list.add("restarts", restarts, "held_out: starts of EM.").range(1, 1000);
   list.add("restart-choice", restart_choice, "held_out: which start is kept.").choices({"objective", "held_out"});
   list.add("permutations", permutations, "Permutations of the null.").range(1, 100000);

@@ -28,11 +28,12 @@ struct SenseOptions {
   double factor = 1.01;  ///< compat: objective of s senses over that of the last accepted number
   double gain = 0.01;  ///< held_out: accuracy that one more sense must bring
   int32_t folds = 4;  ///< held_out: of users; directions are from the users of the other folds
-  int32_t restarts = 10;  ///< held_out: by mean differences; the best is refined by logistic fits
+  int32_t restarts = 10;  ///< held_out: by discriminants; the best is refined by logistic fits
   std::string restart_choice =
       "objective";  ///< objective: on the half trained on; held_out: on the other half (its score is then optimistic)
   int32_t permutations = 200;
   double null_quantile = 0.95;
+  int32_t null_folds = 2;
   int32_t null_rounds = 5;
   int32_t null_restarts = 5;  ///< one start often misses a third sense (p = 0.9 where five starts give 0.01)
   int32_t min_users = 4;  ///< held_out, at least 2: with fewer users whose items can be split there is one sense
@@ -50,7 +51,7 @@ struct SenseStep {
   int32_t senses = 0;
   double objective = 0;  ///< compat: in-sample accuracy of EM; held_out: held-out accuracy
   double gain = 0;  ///< held_out: over the last accepted number, fits by logistic regression
-  double screened_gain = 0;  ///< the same by mean differences and one restart, what the null is compared with
+  double screened_gain = 0;  ///< the same by discriminants and few restarts, what the null is compared with
   double null_gain = 0;  ///< its quantile under permutation
   double p_value = 1;  ///< (1 + permutations that reach screened_gain) / (1 + permutations)
   bool accepted = false;

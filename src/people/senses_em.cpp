@@ -1,4 +1,6 @@
 // EM for senses on one table of pairs; splits and permutations.
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -12,6 +14,8 @@
 
 namespace attune::people {
 namespace {
+
+constexpr double kRidge = 0.05;  // of the mean variance, added before the covariance is inverted
 
 std::vector<float> random_direction(int d, Rng& rng) {
   std::vector<float> out(static_cast<size_t>(d));
@@ -102,6 +106,16 @@ PairTable::PairTable(const ItemSpace& space, UserPairs pairs) : d_(space.d()), p
     }
   }
   begin_.push_back(better_.size());
+  whiten_sums(space);
+}
+
+void PairTable::whiten_sums(const ItemSpace& space) {
+  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  Matrix spread = Eigen::Map<const Matrix>(space.covariance().data(), d_, d_);
+  spread.diagonal().array() += kRidge * spread.trace() / d_ + 1e-30;
+  Eigen::Map<Matrix> sums(sums_.data(), static_cast<Eigen::Index>(num_users()), d_);
+  const Eigen::LLT<Matrix> factor(spread);
+  if (factor.info() == Eigen::Success) sums = factor.solve(sums.transpose()).transpose().eval();
 }
 
 std::vector<float> PairTable::cosines(std::span<const float> direction) const {
@@ -169,7 +183,7 @@ std::vector<double> PairTable::log_likelihood(std::span<const std::vector<float>
   return out;
 }
 
-std::vector<float> fit_mean_difference(const PairTable& table, std::span<const double> user_weight) {
+std::vector<float> fit_discriminant(const PairTable& table, std::span<const double> user_weight) {
   std::vector<double> sum(static_cast<size_t>(table.d()), 0);
   for (size_t u = 0; u < table.num_users(); ++u) {
     if (user_weight[u] == 0) continue;
@@ -270,7 +284,7 @@ EmState best_start(const PairTable& table, int32_t senses, int32_t restarts, int
   double best_score = 0;
   for (int32_t r = 0; r < restarts; ++r) {
     Rng rng(seed, cat("restart ", r, " of ", senses));
-    auto state = run_em(table, spread_start(table, senses, rng), senses, rounds, assign, fit_mean_difference, rng);
+    auto state = run_em(table, spread_start(table, senses, rng), senses, rounds, assign, fit_discriminant, rng);
     const double value = score ? score(state) : state.objective;
     if (r == 0 || value > best_score) {
       best_score = value;
@@ -306,7 +320,8 @@ Halves split_items(const AttributeData& attribute, const SenseOptions& options, 
   return out;
 }
 
-std::vector<CrossFold> cross_folds(const ItemSpace& space, const AttributeData& attribute, const SenseOptions& options, uint64_t seed) {
+std::vector<CrossFold> cross_folds(const ItemSpace& space, const AttributeData& attribute, const SenseOptions& options, int32_t num_folds,
+                                   uint64_t seed) {
   Halves halves = split_items(attribute, options, seed);
   std::vector<size_t> tested;
   for (size_t u = 0; u < halves.first.size(); ++u) {
@@ -316,7 +331,7 @@ std::vector<CrossFold> cross_folds(const ItemSpace& space, const AttributeData& 
   UserPairs all = attribute_pairs(attribute, {options.cav.max_per_side, false, options.max_test_pairs}, seed);
   Rng rng(seed, "user folds");
   shuffle(tested, rng);
-  const size_t folds = std::min(tested.size(), static_cast<size_t>(options.folds));
+  const size_t folds = std::min(tested.size(), static_cast<size_t>(num_folds));
   std::vector<CrossFold> out;
   for (size_t f = 0; f < folds; ++f) {
     UserPairs train = all;

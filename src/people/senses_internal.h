@@ -20,7 +20,7 @@ class PairTable {
   size_t num_pairs() const noexcept { return better_.size(); }
   bool has_pairs(size_t user) const noexcept { return begin_[user] < begin_[user + 1]; }
   const UserPairs& pairs() const noexcept { return pairs_; }
-  /// Sum of strength (q_better - q_worse) of a user, [d].
+  /// Cov(q)^-1 times the sum of strength (q_better - q_worse) of a user, [d]: a share of the linear discriminant.
   std::span<const double> sum(size_t user) const {
     return std::span(sums_).subspan(user * static_cast<size_t>(d_), static_cast<size_t>(d_));
   }
@@ -33,6 +33,8 @@ class PairTable {
   std::vector<double> log_likelihood(std::span<const std::vector<float>> directions, std::span<const float> slopes) const;
 
  private:
+  /// sums_ times the inverse covariance of the space's items, slightly ridged. O(d^3 + users d^2).
+  void whiten_sums(const ItemSpace& space);
   /// c . q / |q| of every local item.
   std::vector<float> cosines(std::span<const float> direction) const;
   /// c . (q_better - q_worse) of every pair.
@@ -57,7 +59,7 @@ struct EmState {
 enum class Assign { kCorrect, kLikelihood };
 /// Direction of the users with weight 1; empty if they give none.
 using SenseFit = std::function<std::vector<float>(const PairTable& table, std::span<const double> user_weight)>;
-std::vector<float> fit_mean_difference(const PairTable& table, std::span<const double> user_weight);
+std::vector<float> fit_discriminant(const PairTable& table, std::span<const double> user_weight);
 
 /// What the E step maximises: [users, senses].
 std::vector<double> user_scores(const PairTable& table, const EmState& state);
@@ -69,7 +71,7 @@ EmState run_em(const PairTable& table, std::vector<int32_t> start, int32_t sense
 std::vector<int32_t> dealt_start(size_t num_users, int32_t senses, Rng& rng);
 /// Users by the nearest of `senses` users' sums, chosen as in k-means++ by 1 - cosine.
 std::vector<int32_t> spread_start(const PairTable& table, int32_t senses, Rng& rng);
-/// The best of `restarts` runs by mean differences. `score` (or null = objective) judges a state.
+/// The best of `restarts` runs by discriminants. `score` (or null = objective) judges a state.
 EmState best_start(const PairTable& table, int32_t senses, int32_t restarts, int32_t rounds, Assign assign, uint64_t seed,
                    const std::function<double(const EmState&)>& score = nullptr);
 
@@ -88,7 +90,8 @@ struct CrossFold {
   PairTable second;
 };
 /// Every user who can be split is in one fold, the others are always trained on. Empty with fewer than options.min_users such users.
-std::vector<CrossFold> cross_folds(const ItemSpace& space, const AttributeData& attribute, const SenseOptions& options, uint64_t seed);
+std::vector<CrossFold> cross_folds(const ItemSpace& space, const AttributeData& attribute, const SenseOptions& options, int32_t folds,
+                                   uint64_t seed);
 
 /// Items (tagged and others apart; or graded pairs) dealt anew among the users of one group, counts kept.
 AttributeData permuted_within(const AttributeData& attribute, std::span<const int32_t> group, uint64_t seed);

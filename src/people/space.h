@@ -94,9 +94,11 @@ class EmbeddingSpace {
   /// The same space with a direction added or replaced; `unit` is normalised, `sd` is computed from the rows.
   EmbeddingSpace with_direction(std::string name, std::span<const float> unit, std::string record = {}) const;
 
+  /// Covariance of the rows [d, d]. O(n d^2) the first time for this space.
+  const std::vector<double>& covariance() const;
+
  private:
   struct Covariance;
-  const std::vector<double>& covariance() const;
   void check_vec(const Vec& x, std::string_view operation) const;
   SpaceId id_;
   data::IdMap<Tag> ids_;

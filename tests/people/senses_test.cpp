@@ -206,8 +206,7 @@ TEST(Senses, FoldsKeepTestedUsersOutOfTraining) {
   const auto space = random_space(200, 1);
   const auto attribute = planted(space, 40, 10, 1, 0.3, {0, 1});
   SenseOptions options;
-  options.folds = 3;
-  const auto folds = cross_folds(space, attribute, options, 7);
+  const auto folds = cross_folds(space, attribute, options, 3, 7);
   const auto halves = split_items(attribute, options, 7);
   ASSERT_EQ(folds.size(), 3u);
   ASSERT_GT(halves.num_users, 10);
@@ -221,7 +220,7 @@ TEST(Senses, FoldsKeepTestedUsersOutOfTraining) {
   }
   for (size_t u = 0; u < tested.size(); ++u) EXPECT_EQ(tested[u], halves.first[u].empty() ? 0 : 1);
   options.min_users = 1000;
-  EXPECT_TRUE(cross_folds(space, attribute, options, 7).empty());
+  EXPECT_TRUE(cross_folds(space, attribute, options, 3, 7).empty());
 }
 
 TEST(Senses, SoftSensesClimbAndAgree) {
