@@ -83,37 +83,71 @@ double discrete_information(size_t num_values, std::span<const double> p, std::s
   return std::max(sum, 0.0);
 }
 
-/// E over the mixture of log(density of z's group given the group / density of all), or of log(density of all) where `group` is empty; with
-/// unit-less rewards r / sd, so that densities are those of N(mu / sd, 1) without the constant.
-double gaussian_expectation(std::span<const double> means, double sd, std::span<const double> p, std::span<const int32_t> group) {
+/// Calls body(z, x, ratio): reward means[z] + sd x has the weight p[z] w of a quadrature of the mixture, and density of k there is ratio(k) times
+/// that of z, which is at least p[z] of the mixture: nothing under- or overflows.
+template <class Body>
+void each_gaussian_node(std::span<const double> means, double sd, std::span<const double> p, const Body& body) {
   const GaussHermite& rule = gauss_hermite();
-  const std::vector<double> weight = group.empty() ? std::vector<double>{} : group_weights(p, group);
-  double sum = 0;
   for (size_t z = 0; z < p.size(); ++z) {
     if (p[z] <= 0) continue;
     for (size_t i = 0; i < kNodes; ++i) {
-      // Relative to z's own density, which is at least p[z] of the mixture: nothing under- or overflows.
-      double all = 0;
-      double inside = 0;
-      for (size_t k = 0; k < p.size(); ++k) {
+      body(z, rule.x[i], p[z] * rule.w[i], [&, z, i](size_t k) {
         const double apart = (means[z] - means[k]) / sd;
-        const double ratio = p[k] * std::exp(-0.5 * apart * apart - apart * rule.x[i]);
-        all += ratio;
-        if (!group.empty() && group[k] == group[z]) inside += ratio;
-      }
-      const double own = -0.5 * rule.x[i] * rule.x[i];
-      const double value = group.empty() ? own + std::log(all) : std::log(inside / (weight[static_cast<size_t>(group[z])] * all));
-      sum += p[z] * rule.w[i] * value;
+        return p[k] * std::exp(-0.5 * apart * apart - apart * rule.x[i]);
+      });
     }
   }
+}
+
+/// E over the mixture of log(density of z's group given the group / density of all).
+double gaussian_information(std::span<const double> means, double sd, std::span<const double> p, std::span<const int32_t> group) {
+  const std::vector<double> group_weight = group_weights(p, group);
+  double sum = 0;
+  each_gaussian_node(means, sd, p, [&](size_t z, double, double weight, const auto& ratio) {
+    double all = 0;
+    double inside = 0;
+    for (size_t k = 0; k < p.size(); ++k) {
+      const double part = ratio(k);
+      all += part;
+      if (group[k] == group[z]) inside += part;
+    }
+    sum += weight * std::log(inside / (group_weight[static_cast<size_t>(group[z])] * all));
+  });
   return sum;
+}
+
+EvidenceMoments gaussian_evidence(std::span<const double> means, double sd, std::span<const double> p) {
+  double mean = 0;
+  double square = 0;
+  each_gaussian_node(means, sd, p, [&](size_t, double x, double weight, const auto& ratio) {
+    double all = 0;
+    for (size_t k = 0; k < p.size(); ++k) all += ratio(k);
+    const double value = std::log(all) - 0.5 * x * x;
+    mean += weight * value;
+    square += weight * value * value;
+  });
+  return {mean - std::log(sd) - 0.5 * std::log(2 * std::numbers::pi), std::max(0.0, square - mean * mean)};
+}
+
+template <class Probability>
+EvidenceMoments discrete_evidence(size_t num_values, std::span<const double> p, const Probability& probability) {
+  double mean = 0;
+  double square = 0;
+  for (size_t c = 0; c < num_values; ++c) {
+    double q = 0;
+    for (size_t z = 0; z < p.size(); ++z) q += p[z] * probability(z, c);
+    if (q <= 0) continue;
+    mean += q * std::log(q);
+    square += q * std::log(q) * std::log(q);
+  }
+  return {mean, std::max(0.0, square - mean * mean)};
 }
 
 }  // namespace
 
 double mutual_information(const LatentModel& model, int32_t arm, std::span<const double> means, std::span<const double> p,
                           std::span<const int32_t> group) {
-  if (model.reward == RewardKind::kGaussian) return std::max(0.0, gaussian_expectation(means, model.noise_sd, p, group));
+  if (model.reward == RewardKind::kGaussian) return std::max(0.0, gaussian_information(means, model.noise_sd, p, group));
   if (model.reward == RewardKind::kBernoulli) {
     return discrete_information(2, p, group, [&](size_t z, size_t c) { return c == 1 ? means[z] : 1 - means[z]; });
   }
@@ -139,23 +173,18 @@ double mean_variance(std::span<const double> means, std::span<const double> p, s
 }
 
 double expected_log_evidence(const LatentModel& model, int32_t arm, std::span<const double> means, std::span<const double> p) {
-  if (model.reward == RewardKind::kGaussian) {
-    return gaussian_expectation(means, model.noise_sd, p, {}) - std::log(model.noise_sd) - 0.5 * std::log(2 * std::numbers::pi);
-  }
-  const auto negative_entropy = [](double q) { return q > 0 ? q * std::log(q) : 0.0; };
+  return log_evidence_moments(model, arm, means, p).mean;
+}
+
+EvidenceMoments log_evidence_moments(const LatentModel& model, int32_t arm, std::span<const double> means, std::span<const double> p) {
+  if (model.reward == RewardKind::kGaussian) return gaussian_evidence(means, model.noise_sd, p);
   if (model.reward == RewardKind::kBernoulli) {
-    double mean = 0;
-    for (size_t z = 0; z < p.size(); ++z) mean += p[z] * means[z];
-    return negative_entropy(mean) + negative_entropy(1 - mean);
+    return discrete_evidence(2, p, [&](size_t z, size_t c) { return c == 1 ? means[z] : 1 - means[z]; });
   }
   const size_t num_levels = model.levels.size();
-  double sum = 0;
-  for (size_t c = 0; c < num_levels; ++c) {
-    double q = 0;
-    for (size_t z = 0; z < p.size(); ++z) q += p[z] * model.level_probability[(static_cast<size_t>(arm) * p.size() + z) * num_levels + c];
-    sum += negative_entropy(q);
-  }
-  return sum;
+  const std::span<const double> probability =
+      std::span(model.level_probability).subspan(static_cast<size_t>(arm) * p.size() * num_levels, p.size() * num_levels);
+  return discrete_evidence(num_levels, p, [&](size_t z, size_t c) { return probability[z * num_levels + c]; });
 }
 
 }  // namespace attune::people

@@ -23,4 +23,12 @@ double mean_variance(std::span<const double> means, std::span<const double> p, s
 /// is right. Costs as mutual_information.
 double expected_log_evidence(const LatentModel& model, int32_t arm, std::span<const double> means, std::span<const double> p);
 
+/// Mean and variance of the log evidence of a round before its reward is seen, if the model is right.
+struct EvidenceMoments {
+  double mean = 0;
+  double variance = 0;
+};
+/// Costs as mutual_information.
+EvidenceMoments log_evidence_moments(const LatentModel& model, int32_t arm, std::span<const double> means, std::span<const double> p);
+
 }  // namespace attune::people
