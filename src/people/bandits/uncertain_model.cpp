@@ -81,6 +81,12 @@ void UncertainModel::prior_block(size_t index, std::span<double> out) const noex
   }
 }
 
+/// Which number of a table cell counts the reward.
+size_t UncertainModel::counter(const SeenReward& seen) const noexcept {
+  if (form_ == RewardForm::kGaussian) return 0;
+  return form_ == RewardForm::kBeta ? (seen.reward == 1 ? 0 : 1) : static_cast<size_t>(seen.level);
+}
+
 /// Predictive density of one table cell, with `taken` (0 or 1) times the reward removed from it.
 double UncertainModel::cell_density(const double* cell, size_t table, const SeenReward& seen, double taken) const noexcept {
   if (form_ == RewardForm::kGaussian) {
@@ -123,9 +129,7 @@ void UncertainModel::densities_without(std::span<const double> block, size_t ind
   }
   for (size_t s = 0; s < cells_; ++s) {
     const double* cell = block.data() + s * cell_size_;
-    const double seen_here = form_ == RewardForm::kGaussian
-                                 ? cell[0]
-                                 : cell[form_ == RewardForm::kBeta ? (seen.reward == 1 ? 0 : 1) : static_cast<size_t>(seen.level)];
+    const double seen_here = cell[counter(seen)];
     out[s] = seen_here >= 1 ? cell_density(cell, table_cell(index, s), seen, 1) : 0;  // 0: the reward is not in this cell
   }
 }
@@ -149,6 +153,8 @@ bool UncertainModel::remove(std::span<double> block, int32_t z, const SeenReward
   if (form_ == RewardForm::kLinear) {
     return linear_downdate(block, seen.features, seen.reward, model_.noise_sd * model_.noise_sd, scratch);
   }
+  const double* cell = block.data() + cell_of(z) * cell_size_;
+  if (!(cell[counter(seen)] >= 1)) return false;
   add(block, z, seen, -1, scratch);
   return true;
 }

@@ -70,7 +70,7 @@ class UncertainModel {
                          std::span<double> out) const noexcept;
   /// Adds the reward with a weight in [0, 1] to state z's cell.
   void add(std::span<double> block, int32_t z, const SeenReward& seen, double weight, std::span<double> scratch) const noexcept;
-  /// Takes a reward of weight 1 out. False (linear only): rounding forbids it; the block is then spoiled.
+  /// Takes a reward of weight 1 out. False: it never went in (tables, block unchanged) or rounding forbids it (linear, block spoiled).
   bool remove(std::span<double> block, int32_t z, const SeenReward& seen, std::span<double> scratch) const noexcept;
 
   /// Mean reward of the arm in state z under the posterior, tables only.
@@ -89,6 +89,7 @@ class UncertainModel {
   void choose_form();
   void prepare();
   size_t table_cell(size_t arm, size_t z) const noexcept { return arm * static_cast<size_t>(model_.num_states) + z; }
+  size_t counter(const SeenReward& seen) const noexcept;
   double cell_density(const double* cell, size_t table, const SeenReward& seen, double taken) const noexcept;
 
   LatentModel model_;

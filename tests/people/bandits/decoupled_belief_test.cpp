@@ -14,57 +14,6 @@
 namespace attune::people {
 namespace {
 
-std::shared_ptr<const UncertainModel> uncertain(const Problem& p) { return std::make_shared<UncertainModel>(p.model, p.prior); }
-
-/// The textbook filter, written out.
-std::vector<double> plain_filter(const LatentModel& model, const std::vector<Step>& steps, double& log_evidence) {
-  std::vector<double> p = model.initial, l(p.size());
-  log_evidence = 0;
-  for (const Step& s : steps) {
-    model.log_likelihood(s.arm, s.x, s.reward, l);
-    double sum = 0;
-    for (size_t z = 0; z < p.size(); ++z) sum += p[z] *= std::exp(l[z]);
-    for (double& x : p) x /= sum;
-    log_evidence += std::log(sum);
-    model.transition.apply(p);
-  }
-  return p;
-}
-
-/// The problem with its parameters fixed at the prior means, and a prior that says so with next to no variance.
-Problem certain(Problem p) {
-  const auto z = static_cast<size_t>(p.model.num_states);
-  if (!p.prior.mean.empty()) p.model.mean = p.prior.mean;
-  for (double& v : p.prior.variance) v = 1e-14;
-  for (size_t i = 0; i < p.prior.beta.size(); i += 2) {
-    const double mean = p.prior.beta[i] / (p.prior.beta[i] + p.prior.beta[i + 1]);
-    p.model.mean[i / 2] = mean;
-    p.prior.beta[i] = 1e14 * mean;
-    p.prior.beta[i + 1] = 1e14 * (1 - mean);
-  }
-  const size_t c = p.model.levels.size();
-  for (size_t i = 0; i < p.prior.level_alpha.size(); i += c) {
-    double sum = 0;
-    for (size_t k = 0; k < c; ++k) sum += p.prior.level_alpha[i + k];
-    for (size_t k = 0; k < c; ++k) {
-      p.model.level_probability[i + k] = p.prior.level_alpha[i + k] / sum;
-      p.prior.level_alpha[i + k] *= 1e14 / sum;
-    }
-  }
-  if (!p.prior.theta.empty()) p.model.theta = p.prior.theta;
-  for (double& v : p.prior.covariance) v *= 1e-14;
-  std::vector<double> phi(z * z);
-  for (size_t i = 0; i < z * z; ++i) {
-    double sum = 0;
-    for (size_t j = 0; j < z; ++j) sum += p.prior.transition_alpha[i / z * z + j];
-    phi[i] = p.prior.transition_alpha[i] / sum;
-  }
-  for (double& a : p.prior.transition_alpha) a *= 1e14;
-  p.model.transition = Transition::dense(p.model.num_states, phi);
-  p.prior.initial_alpha.clear();
-  return p;
-}
-
 TEST(DecoupledBelief, IsTheExactFilterForKnownParameters) {
   for (const Problem& problem : all_problems()) {
     Problem p = certain(problem);
