@@ -175,6 +175,7 @@ class Reader {
           report.num_lines, " lines are bad, expected at most 1 %", first);
     check(!rows_.empty(), ErrorCode::kCorruptData, "[bandit log] ", name_, ": expected decisions, found none", first);
     if (options_.num_arms > 0) log_.num_arms = options_.num_arms;
+    log_.time_unit = options_.time_unit;
     std::stable_sort(rows_.begin(), rows_.end(),
                      [](const Row& a, const Row& b) { return a.user != b.user ? a.user < b.user : a.decision.time < b.decision.time; });
     for (size_t i = 0; i < rows_.size(); ++i) {

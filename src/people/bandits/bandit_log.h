@@ -52,6 +52,7 @@ struct BanditLogReport {
 struct BanditLog {
   int32_t num_arms = 0;  ///< K: given, or one more than the greatest arm; 0 if only features are known
   int32_t d = 0;  ///< features of an action; 0: none
+  double time_unit = 1;  ///< length of a round on the log's clock; 0: times only order
   std::vector<std::string> users;
   std::vector<int64_t> offsets{0};  ///< [U + 1] first decision of a user
   std::vector<LoggedDecision> decisions;  ///< by user, then by time

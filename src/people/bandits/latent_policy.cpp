@@ -106,10 +106,36 @@ Choice LatentPolicy::choose(const Round& round, Rng& rng) {
   used_state_ = -1;
   if (options_.rule == "thompson") return act_thompson(belief_.p(), means_, round.available, rng);
   if (options_.rule == "greedy") return act_greedy(belief_.p(), means_, round.available);
-  return options_.rule == "ids" ? act_ids(round, rng) : act_ucb(round);
+  if (options_.rule == "ucb") return act_ucb(round);
+  const Mixture mixture = mix_ids(round);
+  if (mixture.first == mixture.second) return {mixture.first, 1.0};
+  const bool first = rng.uniform() < mixture.weight;
+  return first ? Choice{mixture.first, mixture.weight} : Choice{mixture.second, 1 - mixture.weight};
 }
 
-Choice LatentPolicy::act_ids(const Round& round, Rng& rng) const {
+bool LatentPolicy::probabilities(const Round& round, std::span<double> out) {
+  advance(round);
+  check(out.size() == static_cast<size_t>(round.num_actions), ErrorCode::kInvalidArgument, "[latent policy] expected room for ",
+        round.num_actions, " probabilities, found ", out.size());
+  action_means(belief_.model(), round, means_);
+  if (options_.rule == "thompson") {
+    thompson_probabilities(belief_.p(), means_, round.available, out);
+    return true;
+  }
+  std::fill(out.begin(), out.end(), 0.0);
+  Mixture mixture;
+  if (options_.rule == "ids") {
+    mixture = mix_ids(round);
+  } else {
+    mixture.first = (options_.rule == "greedy" ? act_greedy(belief_.p(), means_, round.available) : act_ucb(round)).action;
+  }
+  if (mixture.first == mixture.second || mixture.second < 0) mixture.weight = 1;
+  out[static_cast<size_t>(mixture.first)] = mixture.weight;
+  if (mixture.weight < 1) out[static_cast<size_t>(mixture.second)] = 1 - mixture.weight;
+  return true;
+}
+
+Mixture LatentPolicy::mix_ids(const Round& round) const {
   const LatentModel& model = belief_.model();
   const std::span<const double> p = belief_.p();
   const auto n = static_cast<size_t>(round.num_actions);
@@ -129,10 +155,7 @@ Choice LatentPolicy::act_ids(const Round& round, Rng& rng) const {
     information[a] = options_.ids_information == "variance" ? mean_variance(mu, p, group)
                                                             : mutual_information(model, round.arm(static_cast<int32_t>(a)), mu, p, group);
   }
-  const Mixture mixture = information_directed(regret, information, round.available, options_.ids_randomised);
-  if (mixture.first == mixture.second) return {mixture.first, 1.0};
-  const bool first = rng.uniform() < mixture.weight;
-  return first ? Choice{mixture.first, mixture.weight} : Choice{mixture.second, 1 - mixture.weight};
+  return information_directed(regret, information, round.available, options_.ids_randomised);
 }
 
 double LatentPolicy::excess(int32_t state) const noexcept {

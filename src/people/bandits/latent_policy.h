@@ -71,6 +71,8 @@ class LatentPolicy final : public Policy {
   void reset() override;
   /// A round later than the last moves the belief by its dt first (the first round after reset does not).
   Choice choose(const Round& round, Rng& rng) override;
+  /// Exact for every rule. O(n Z) and the decision's own cost.
+  bool probabilities(const Round& round, std::span<double> out) override;
   void observe(const Round& round, int32_t action, double reward, Rng& rng) override;
 
   const ExactBelief& belief() const noexcept { return belief_; }
@@ -80,7 +82,7 @@ class LatentPolicy final : public Policy {
 
  private:
   void advance(const Round& round);
-  Choice act_ids(const Round& round, Rng& rng) const;
+  Mixture mix_ids(const Round& round) const;
   Choice act_ucb(const Round& round);
   double excess(int32_t state) const noexcept;
 

@@ -48,6 +48,9 @@ class Policy {
   virtual void reset() = 0;
   /// Throws kInvalidArgument: no available action, sizes that do not fit the model.
   virtual Choice choose(const Round& round, Rng& rng) = 0;
+  /// P(action | history, round) of every action into out [num_actions], without drawing; choose() may follow for the same round. False: the
+  /// policy cannot say exactly, and out is not written. Throws as choose.
+  virtual bool probabilities(const Round& /*round*/, std::span<double> /*out*/) { return false; }
   /// The reward of `action` in `round`. Called at most once a round, in order of t; rounds without a call gave no feedback.
   virtual void observe(const Round& round, int32_t action, double reward, Rng& rng) = 0;
 };
