@@ -15,9 +15,11 @@ void register_all(CommandSet& commands) {
   register_embed(commands);
   register_learn(commands);
   register_learn_attributes(commands);
+  register_learn_bandit(commands);
   register_recommend(commands);
   register_critique(commands);
   register_eval_recommender(commands);
+  register_eval_bandit(commands);
   register_eval_reasons(commands);
   register_reproduce(commands);
   register_report(commands);

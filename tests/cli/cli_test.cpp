@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/rng.h"
 
 namespace attune {
 namespace {
@@ -323,6 +324,79 @@ TEST(Cli, AttributesAreLearnedAndCriticised) {
   EXPECT_EQ(run("learn attributes --recommender /absent").code, 1);
   EXPECT_EQ(run("learn attributes --no-genres --recommender " + model).code, 1);
   EXPECT_EQ(run("learn attributes --judgements /absent.csv --recommender " + model).code, 1);
+  std::filesystem::remove_all(folder);
+}
+
+/// Users of three states with arms 0 to 5 drawn uniformly; propensities times `factor`.
+std::string bandit_log(double factor) {
+  Rng rng(7, "bandit_log");
+  std::string out;
+  for (int u = 0; u < 60; ++u) {
+    uint64_t z = rng.below(3);
+    for (int t = 0; t < 60; ++t) {
+      if (rng.uniform() < 0.05) z = rng.below(3);
+      const uint64_t arm = rng.below(6);
+      const double reward = (arm % 3 == z ? 0.9 : 0.2) + 0.3 * rng.normal();
+      out += json{{"user", u}, {"time", t}, {"action", arm}, {"propensity", factor / 6}, {"reward", reward}}.dump() + "\n";
+    }
+  }
+  return out;
+}
+
+TEST(Cli, BanditsAreLearnedFromLogsAndEvaluated) {
+  const Path folder = std::filesystem::temp_directory_path() / ("attune-cli-bandit-" + std::to_string(::getpid()));
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const std::string log = (folder / "log.jsonl").string(), model = (folder / "bandit.json").string();
+  write_file_atomic(log, bandit_log(1) + "{\"user\": 1, \"time\": 1, \"action\": 0, \"propensity\": 0}\n");
+
+  const auto learned = run("learn bandit " + log + " --choose held_out --most-states 4 --restarts 3 --json -o " + model);
+  ASSERT_EQ(learned.code, 0) << learned.err;
+  const json summary = json::parse(learned.out);
+  EXPECT_EQ(summary.at("num_states"), 3);
+  EXPECT_EQ(summary.at("choice").size(), 4u);
+  EXPECT_EQ(summary.at("log").at("bad_lines"), 1);
+  EXPECT_TRUE(summary.at("converged"));
+  EXPECT_NE(learned.err.find("propensity: expected above 0, at most 1, found 0"), std::string::npos) << learned.err;
+  const json file = json::parse(read_file(model));
+  EXPECT_EQ(file.at("version"), summary.at("version"));
+  EXPECT_EQ(file.at("record").at("source"), "log.jsonl");
+  EXPECT_NE(run("learn bandit " + log + " -z 2 --transition sticky -o " + (folder / "other.json").string()).out.find("| 1 | "),
+            std::string::npos);
+
+  const auto evaluated = run("eval bandit " + log + " --policy greedy --json -m " + model);
+  ASSERT_EQ(evaluated.code, 0) << evaluated.err;
+  const json report = json::parse(evaluated.out);
+  for (const char* name : {"logged", "direct", "ips", "snips", "dr", "trajectory", "replay", "window_ips", "decay_ips"}) {
+    EXPECT_TRUE(report.at("estimates").at(name).contains("ess")) << name;
+  }
+  EXPECT_EQ(report.at("model"), summary.at("version"));
+  EXPECT_TRUE(report.at("alarms").empty()) << report;
+  const json& dr = report.at("estimates").at("dr");
+  EXPECT_GT(dr.at("low"), report.at("estimates").at("logged").at("high"));
+  EXPECT_GT(dr.at("value"), 0.7);
+  for (const char* policy : {"mts", "mmts-greedy --particles 10 --draws 1", "uniform", "logged", "ucb1", "mucb"}) {
+    EXPECT_NE(run("eval bandit " + log + " -m " + model + " --policy " + policy).out.find("| dr |"), std::string::npos) << policy;
+  }
+
+  write_file_atomic(log, bandit_log(0.5));
+  const json halved = json::parse(run("eval bandit " + log + " --policy mts --json -m " + model).out);
+  EXPECT_NE(halved.at("alarms").dump().find("propensities do not fit"), std::string::npos) << halved;
+  EXPECT_NE(halved.at("alarms").dump().find("effective sample size"), std::string::npos) << halved;
+  EXPECT_NE(run("eval bandit " + log + " -m " + model).out.find("ALARM: "), std::string::npos);
+
+  for (const std::string& bad :
+       {"eval bandit " + log + " -m " + model + " --policy nonsense", "eval bandit " + log + " -m /absent.json",
+        "eval bandit /absent.jsonl -m " + model, "eval bandit " + log + " -m " + log, "learn bandit /absent.jsonl -o " + model,
+        "learn bandit " + log + " --reward bernoulli -o " + model, "learn bandit " + model + " -o " + model,
+        "learn bandit " + log + " -o /absent/folder/x.json"}) {
+    const auto result = run(bad);
+    EXPECT_EQ(result.code, 1) << bad;
+    EXPECT_TRUE(result.out.empty()) << bad;
+    EXPECT_NE(result.err.find("attune: "), std::string::npos) << bad;
+  }
+  EXPECT_EQ(run("learn bandit").code, 2);
+  EXPECT_EQ(run("eval bandit " + log + " --level 2").code, 2);
   std::filesystem::remove_all(folder);
 }
 

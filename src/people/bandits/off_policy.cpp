@@ -275,6 +275,8 @@ OffPolicyEstimate summarise(const std::vector<UserSums>& users, Name name, const
   double expected = 0;  // what the weights sum to if they are right
   for (size_t u = 0; u < count.size(); ++u) expected += name == kSnips ? static_cast<double>(users[u].of[name].used) : count[u];
   out.ess = squares > 0 ? std::min(weight * weight, expected * expected) / squares : kNone;
+  const bool enough = out.ess >= kFewEffective && out.ess >= kLittleEffective * static_cast<double>(out.num_used);
+  out.reliable = out.num_used > 0 && (name == kDirect || enough);
   out.clipped = out.num_used > 0 ? static_cast<double>(clipped) / static_cast<double>(out.num_used) : 0;
   return out;
 }
@@ -318,7 +320,7 @@ void raise_alarms(OffPolicyReport& report) {
                          ", expected 1: the log never makes some of its choices, or propensities are too great; IPS is too low"));
   }
   const OffPolicyEstimate& ips = report.estimate("ips");
-  if (!(ips.ess >= kFewEffective && ips.ess >= kLittleEffective * static_cast<double>(ips.num_used))) {
+  if (!ips.reliable) {
     alarms.push_back(cat("the effective sample size is ", fixed(ips.ess, 1), " of ", ips.num_used, " decisions"));
   } else if (above(report.weights)) {
     alarms.push_back(

@@ -53,6 +53,7 @@ struct OffPolicyEstimate {
   int64_t num_used = 0;  ///< decisions
   /// min((sum w)^2, num_used^2) / sum w^2. Weights that are right average 1 and make both the same; NaN: no weights.
   double ess = 0;
+  bool reliable = true;  ///< something counts and ess, where there are weights, is at least 30 and 2 % of num_used
   double clipped = 0;  ///< share of decisions whose weight was clipped (replay: with b below c)
   double greatest_weight = 0;  ///< before clipping
 };

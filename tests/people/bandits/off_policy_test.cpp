@@ -163,6 +163,7 @@ TEST(OffPolicy, TheLoggingPolicyItselfHasWeightsOfOne) {
       EXPECT_NEAR(report.estimate(name).interval.mean, mean, 1e-10) << name;
       EXPECT_NEAR(report.estimate(name).ess, 2000, 1e-6) << name;
     }
+    EXPECT_TRUE(report.estimate("ips").reliable);
     EXPECT_TRUE(report.alarms.empty()) << report.alarms[0];
   }
   EXPECT_EQ(evaluate_off_policy(world.log, m, logged_policy(), quick(), pool).estimate("replay").num_used, 2000);
@@ -213,6 +214,8 @@ TEST(OffPolicy, SumsByHand) {
   EXPECT_NEAR(report.estimate("ips").ess, 9 / 30.0, 1e-12);  // 3^2 / (1 + 4 + 25): the weights average 8 / 3
   EXPECT_NEAR(report.uniform.mean, 8 / 3.0, 1e-12);
   EXPECT_EQ(report.estimate("ips").greatest_weight, 5);
+  EXPECT_FALSE(report.estimate("ips").reliable);
+  EXPECT_TRUE(report.estimate("direct").reliable);
   EXPECT_EQ(report.estimate("ips").clipped, 0);
   EXPECT_TRUE(std::isnan(report.estimate("ips").interval.low));  // one user
   options.clip = 3;
