@@ -92,7 +92,11 @@ Recommender::Recommender(data::Dataset dataset, AlsModel model, TrainRecord reco
   s.items = std::move(dataset.items);
   s.item_info = std::move(dataset.item_info);
   s.interactions = std::move(dataset.interactions);
+  std::sort(s.interactions.begin(), s.interactions.end(),
+            [](const auto& a, const auto& b) { return std::pair(a.user, a.item) < std::pair(b.user, b.item); });
   s.ratings = std::move(lists);
+  s.first_interaction = {0};
+  for (const auto& list : s.ratings) s.first_interaction.push_back(s.first_interaction.back() + list.size());
   s.record = std::move(record);
   s.version = version_of(s.model.parameters());
   s.count_ratings();
@@ -155,6 +159,18 @@ std::span<const RatedItem> Recommender::training_ratings(UserIndex user) const {
   check(user.value >= 0 && user.value < users().size(), ErrorCode::kInvalidArgument, "[recommender] user row ", user.value, " of ",
         users().size());
   return state_->ratings[static_cast<size_t>(user.value)];
+}
+
+std::vector<TimedRating> Recommender::timed_ratings(UserIndex user) const {
+  const size_t count = training_ratings(user).size();  // checks the row
+  const size_t first = state_->first_interaction[static_cast<size_t>(user.value)];
+  std::vector<TimedRating> out;
+  for (size_t n = first; n < first + count; ++n) {
+    const data::Interaction& r = state_->interactions[n];
+    out.push_back({r.item, r.rating, r.timestamp});
+  }
+  std::stable_sort(out.begin(), out.end(), [](const TimedRating& a, const TimedRating& b) { return a.timestamp < b.timestamp; });
+  return out;
 }
 
 std::vector<RatedItem> Recommender::history(std::optional<UserIndex> user, std::span<const store::Event> events) const {

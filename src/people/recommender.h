@@ -35,6 +35,13 @@ struct Contribution {
   float amount = 0;
 };
 
+/// A rating that the model was learned from, with its time.
+struct TimedRating {
+  ItemIndex item;
+  float rating = 0;
+  int64_t timestamp = 0;  ///< Unix seconds; 0 = not known
+};
+
 /// How the model was made; what model.json holds beside the options.
 struct TrainRecord {
   std::string dataset;                    ///< name of the data
@@ -67,6 +74,8 @@ class Recommender {
   const std::string& version() const noexcept;
   /// Ratings that the model was learned from; empty for no user.
   std::span<const RatedItem> training_ratings(UserIndex user) const;
+  /// The same ratings in order of time; equal times in item order. O(ratings log ratings).
+  std::vector<TimedRating> timed_ratings(UserIndex user) const;
   int64_t popularity(ItemIndex item) const;  ///< number of training ratings
   float mean_rating(ItemIndex item) const;   ///< damped mean of the training ratings
   /// Sorted, distinct.

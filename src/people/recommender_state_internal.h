@@ -17,7 +17,8 @@ struct RecommenderState {
   data::UserIds users;
   data::ItemIds items;
   std::vector<data::ItemInfo> item_info;
-  std::vector<data::Interaction> interactions;   ///< as learned from, with times
+  std::vector<data::Interaction> interactions;   ///< as learned from, with times; by user, then item
+  std::vector<size_t> first_interaction;         ///< [n + 1] of each user
   std::vector<std::vector<RatedItem>> ratings;   ///< by user, in item order
   TrainRecord record;
   std::string version;
