@@ -3,6 +3,7 @@
 
 #include "cli/attributes.h"
 #include "cli/commands.h"
+#include "cli/moods.h"
 #include "cli/ratings.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -23,6 +24,7 @@ struct LearnRatingsOptions {
   int32_t threads = 0;
   bool no_compare = false;
   bool no_attributes = false;
+  bool no_moods = false;
 
   void describe(OptionList& list) {
     ratings.describe(list);
@@ -35,6 +37,7 @@ struct LearnRatingsOptions {
     list.add("no_attributes", no_attributes,
              "Do not learn the attributes that critiques speak of (attune learn attributes does it later).");
     sources.describe(list);
+    list.add("no_moods", no_moods, "Do not learn the moods that users move between (attune learn bandit does it later).");
   }
 };
 
@@ -63,6 +66,22 @@ size_t add_attributes(const CommandContext& context, const people::Recommender& 
   }
 }
 
+/// Number of moods learned beside the recommender; too few users have none, which is no failure.
+int32_t add_moods(const CommandContext& context, const people::Recommender& recommender, const Path& folder, uint64_t seed,
+                  ThreadPool& pool) {
+  people::RecommenderBanditOptions options;
+  options.seed = seed;
+  try {
+    const int32_t found = learn_and_save_moods(context, recommender, folder, options, pool).bandit->num_states();
+    context.note(cat(found, " moods of users learned"));
+    return found;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kFailedPrecondition) throw;
+    context.note(cat("no moods: ", error.what()));
+    return 0;
+  }
+}
+
 int learn_ratings(const CommandContext& context, LearnRatingsOptions options) {
   data::Dataset dataset = open_ratings(context, options.ratings);
   if (!options.store.empty()) add_events(context, options.store, dataset);
@@ -80,14 +99,17 @@ int learn_ratings(const CommandContext& context, LearnRatingsOptions options) {
   const auto num_ratings = dataset.interactions.size();
   const size_t num_attributes =
       options.no_attributes ? 0 : add_attributes(context, *learned.recommender, folder, std::move(dataset), options, pool);
+  const int32_t num_moods = options.no_moods ? 0 : add_moods(context, *learned.recommender, folder, options.learn.seed, pool);
   if (context.common.json) {
-    context.print(nlohmann::ordered_json{{"saved", folder.string()},
-                                         {"version", learned.recommender->version()},
-                                         {"users", num_users},
-                                         {"items", num_items},
-                                         {"ratings", num_ratings},
-                                         {"attributes", num_attributes}}
-                      .dump());
+    context.print(nlohmann::ordered_json{
+        {"saved", folder.string()},
+        {"version", learned.recommender->version()},
+        {"users", num_users},
+        {"items", num_items},
+        {"ratings", num_ratings},
+        {"attributes", num_attributes},
+        {"moods",
+         num_moods}}.dump());
   } else {
     context.note(cat("fitted on all ratings and saved to ", folder.string(), "; next: attune recommend --user ",
                      learned.recommender->users().keys().front()));

@@ -182,12 +182,16 @@ std::vector<RatedItem> Recommender::history(std::optional<UserIndex> user, std::
     if (event.kind != store::kRating || !event.value) continue;
     const auto item = items().find(event.item);
     const auto rating = static_cast<float>(*event.value);
-    if (!item || !(rating >= state_->least_rating && rating <= state_->greatest_rating)) continue;
+    if (!item || !on_scale(rating)) continue;
     last[*item] = rating;
   }
   std::vector<RatedItem> out;
   for (const auto& [item, rating] : last) out.push_back({item, rating});
   return out;
+}
+
+bool Recommender::on_scale(double rating) const noexcept {
+  return rating >= state_->least_rating && rating <= state_->greatest_rating;
 }
 
 std::vector<ItemIndex> Recommender::dismissed(std::span<const store::Event> events) const {

@@ -87,6 +87,9 @@ class Recommender {
   /// kinds, unknown items and ratings outside [min, max] of the training data's scale are passed over. `user` nullopt = a new user.
   std::vector<RatedItem> history(std::optional<UserIndex> user, std::span<const store::Event> events) const;
 
+  /// Whether a rating lies on the training data's scale, [min, max] of its ratings; others are passed over.
+  bool on_scale(double rating) const noexcept;
+
   /// Items to leave out besides the rated ones: "dismiss" events, unless rated later.
   std::vector<ItemIndex> dismissed(std::span<const store::Event> events) const;
 
