@@ -38,8 +38,8 @@ struct Mixture {
   int32_t second = -1;
   double weight = 1;
 };
-/// Minimises (E regret)^2 / (E information) over actions (`randomised` false) or over all distributions, of which one on two actions is the
-/// least (Russo and Van Roy 2018, proposition 6). regret, information [n], at least 0. An action without regret is played outright;
+/// Minimises (E regret)^2 / (E information) over actions (`randomised` false) or over all distributions, where a mixture of two actions
+/// attains the least. regret, information [n], at least 0. An action without regret is played outright;
 /// without any information the rule is greedy. O(n log n + m^2), m = actions that no other beats in both figures.
 Mixture information_directed(std::span<const double> regret, std::span<const double> information, std::span<const uint8_t> available,
                              bool randomised);

@@ -17,7 +17,7 @@ namespace attune::people {
 double mutual_information(const LatentModel& model, int32_t arm, std::span<const double> means, std::span<const double> p,
                           std::span<const int32_t> group);
 /// Variance over groups of the mean reward: the surrogate of variance-based information-directed sampling (Russo and Van Roy, "Learning to
-/// optimize via information-directed sampling", 2018, section 6.3; Pinsker: I(G; R) >= 2 variance for rewards within [0, 1]). O(Z).
+/// optimize via information-directed sampling"; Pinsker: I(G; R) >= 2 variance for rewards within [0, 1]). O(Z).
 double mean_variance(std::span<const double> means, std::span<const double> p, std::span<const int32_t> group);
 /// E[log p(R)] of the reward of `arm` under the mixture: minus its (differential) entropy. What the log evidence is on average if the model
 /// is right. Costs as mutual_information.

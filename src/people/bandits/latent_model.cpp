@@ -14,7 +14,6 @@
 namespace attune::people {
 namespace {
 
-constexpr double kLeastBernoulli = 0.001;  // means by features are clipped to [this, 1 - this]
 constexpr double kSumTolerance = 1e-6;
 constexpr double kRounding = 1e-12;  // a row this near to 1 stays as it is, so that checking twice changes no bit
 constexpr double kLevelTolerance = 1e-9;  // a reward is a level if it is this near

@@ -53,6 +53,9 @@ struct LatentModel {
   double variance(int32_t arm, int32_t z, double mu) const;
 };
 
+/// Bernoulli means by features are clipped to [this, 1 - this].
+inline constexpr double kLeastBernoulli = 0.001;
+
 /// log(1e-300): likelihoods of the Gaussian are not smaller, so that one outlier cannot rule a state out for good.
 inline constexpr double kLogFloor = -690.77552789821368;
 
