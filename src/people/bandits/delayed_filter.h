@@ -40,7 +40,7 @@ class DelayedFilter final : public Belief {
   int64_t num_impossible() const noexcept override;
 
   std::unique_ptr<Belief> clone() const override { return std::make_unique<DelayedFilter>(*this); }
-  /// {"format", "model", "round", "num_impossible", "num_dropped", "num_unanswered", "p": [Z], "rounds": [{"dt", "answers", "log_likelihood"}]},
+  /// {"kind": "delayed", "format", "model", "round", "num_impossible", "num_dropped", "num_unanswered", "p": [Z], "rounds": [{"dt", "answers", "log_likelihood"}]},
   /// rounds from the oldest; -infinity is null. A filter of another max_delay may read it: what is too old for it becomes final.
   std::string save() const override;
   void load(std::string_view json) override;

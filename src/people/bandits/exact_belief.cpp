@@ -7,16 +7,16 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "people/bandits/belief_json_internal.h"
 
 namespace attune::people {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr double kNever = -std::numeric_limits<double>::infinity();
 constexpr double kLeastWeight = 1e-300;
-constexpr double kSumTolerance = 1e-6;
-constexpr int kFormat = 1;
+constexpr int64_t kFormat = 1;
+constexpr const char* kKind = "exact";
+constexpr const char* kWhat = "belief";
 
 /// Room for Z numbers: on the stack where they fit.
 class Scratch {
@@ -31,27 +31,6 @@ class Scratch {
   std::array<double, 64> small_;
   std::vector<double> large_;
 };
-
-const Json& field(const Json& json, const char* name) {
-  const auto found = json.find(name);
-  check(found != json.end(), ErrorCode::kCorruptData, "[belief] expected field ", name, ", found none");
-  return *found;
-}
-
-std::vector<double> read_distribution(const Json& json, size_t num_states) {
-  check(json.is_array() && json.size() == num_states, ErrorCode::kCorruptData, "[belief] p: expected ", num_states, " numbers, found ",
-        json.is_array() ? cat(json.size()) : std::string(json.type_name()));
-  std::vector<double> p;
-  double sum = 0;
-  for (const Json& value : json) {
-    check(value.is_number(), ErrorCode::kCorruptData, "[belief] p: expected numbers, found ", value.type_name());
-    p.push_back(value.get<double>());
-    check(p.back() >= 0 && p.back() <= 1 + kSumTolerance, ErrorCode::kCorruptData, "[belief] p: expected probabilities, found ", p.back());
-    sum += p.back();
-  }
-  check(std::abs(sum - 1) <= kSumTolerance, ErrorCode::kCorruptData, "[belief] p: expected a sum of 1, found ", sum);
-  return p;
-}
 
 }  // namespace
 
@@ -128,29 +107,21 @@ double ExactBelief::entropy() const noexcept {
 }
 
 std::string ExactBelief::save() const {
-  Json json;
+  bandit_json::Json json;
+  json["kind"] = kKind;
   json["format"] = kFormat;
   json["model"] = model_->version;
   json["num_impossible"] = num_impossible_;
   json["p"] = p_;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.dump(-1, ' ', false, bandit_json::Json::error_handler_t::replace);
 }
 
 void ExactBelief::load(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
-  check(json.is_object(), ErrorCode::kCorruptData, "[belief] expected a JSON object of ", text.size(), " bytes, found something else");
-  const Json& format = field(json, "format");
-  check(format.is_number_integer() && format == kFormat, ErrorCode::kFailedPrecondition, "[belief] format: expected ", kFormat, ", found ",
-        format.dump().substr(0, 40));
-  const Json& model = field(json, "model");
-  check(model.is_string(), ErrorCode::kCorruptData, "[belief] model: expected text, found ", model.type_name());
-  check(model == model_->version, ErrorCode::kFailedPrecondition, "[belief] model: expected version ", model_->version, ", found ",
-        model.get_ref<const std::string&>().substr(0, 100));
-  const Json& impossible = field(json, "num_impossible");
-  check(impossible.is_number_integer() && impossible.get<int64_t>() >= 0, ErrorCode::kCorruptData,
-        "[belief] num_impossible: expected a count, found ", impossible.dump().substr(0, 40));
-  p_ = read_distribution(field(json, "p"), p_.size());
-  num_impossible_ = impossible.get<int64_t>();
+  using namespace bandit_json;
+  const Json json = parse_belief(text, kKind, kFormat, model_->version);
+  const int64_t impossible = whole(member(json, "num_impossible", kWhat), 0, std::numeric_limits<int64_t>::max(), "num_impossible", kWhat);
+  p_ = distribution(member(json, "p", kWhat), p_.size(), "p", kWhat);
+  num_impossible_ = impossible;
 }
 
 }  // namespace attune::people

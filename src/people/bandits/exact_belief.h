@@ -37,7 +37,7 @@ class ExactBelief final : public Belief {
   int64_t num_impossible() const noexcept override { return num_impossible_; }
 
   std::unique_ptr<Belief> clone() const override { return std::make_unique<ExactBelief>(*this); }
-  /// {"format": 1, "model": version, "num_impossible", "p": [Z]}.
+  /// {"kind": "exact", "format": 1, "model": version, "num_impossible", "p": [Z]}.
   std::string save() const override;
   void load(std::string_view json) override;
   const std::string& version() const noexcept override { return model_->version; }

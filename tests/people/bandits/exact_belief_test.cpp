@@ -256,17 +256,20 @@ TEST(ExactBeliefTest, RefusesBadFiles) {
   expect_error("", corrupt, "JSON object");
   expect_error("[1]", corrupt, "JSON object");
   expect_error(before.substr(0, before.size() - 2), corrupt, "JSON object");
-  expect_error(R"({"model":"test","num_impossible":0,"p":[0.5,0.5]})", corrupt, "format");
-  expect_error(R"({"format":2,"model":"test","num_impossible":0,"p":[0.5,0.5]})", ErrorCode::kFailedPrecondition, "format");
-  expect_error(R"({"format":1,"model":"other","num_impossible":0,"p":[0.5,0.5]})", ErrorCode::kFailedPrecondition, "version test");
-  expect_error(R"({"format":1,"model":7,"num_impossible":0,"p":[0.5,0.5]})", corrupt, "model");
-  expect_error(R"({"format":1,"model":"test","p":[0.5,0.5]})", corrupt, "num_impossible");
-  expect_error(R"({"format":1,"model":"test","num_impossible":-1,"p":[0.5,0.5]})", corrupt, "num_impossible");
-  expect_error(R"({"format":1,"model":"test","num_impossible":0,"p":[0.5]})", corrupt, "p: expected 2 numbers, found 1");
-  expect_error(R"({"format":1,"model":"test","num_impossible":0,"p":"x"})", corrupt, "p: expected 2 numbers, found string");
-  expect_error(R"({"format":1,"model":"test","num_impossible":0,"p":[0.5,null]})", corrupt, "found null");
-  expect_error(R"({"format":1,"model":"test","num_impossible":0,"p":[0.5,0.6]})", corrupt, "sum of 1");
-  expect_error(R"({"format":1,"model":"test","num_impossible":0,"p":[1.5,-0.5]})", corrupt, "probabilities");
+  expect_error(R"({"kind":"exact","model":"test","num_impossible":0,"p":[0.5,0.5]})", corrupt, "format");
+  expect_error(R"({"kind":"other","format":1,"model":"test","num_impossible":0,"p":[0.5,0.5]})", corrupt, "kind");
+  expect_error(R"({"kind":"exact","format":2,"model":"test","num_impossible":0,"p":[0.5,0.5]})", ErrorCode::kFailedPrecondition, "format");
+  expect_error(R"({"kind":"exact","format":1,"model":"other","num_impossible":0,"p":[0.5,0.5]})", ErrorCode::kFailedPrecondition,
+               "version test");
+  expect_error(R"({"kind":"exact","format":1,"model":7,"num_impossible":0,"p":[0.5,0.5]})", corrupt, "model");
+  expect_error(R"({"kind":"exact","format":1,"model":"test","p":[0.5,0.5]})", corrupt, "num_impossible");
+  expect_error(R"({"kind":"exact","format":1,"model":"test","num_impossible":-1,"p":[0.5,0.5]})", corrupt, "num_impossible");
+  expect_error(R"({"kind":"exact","format":1,"model":"test","num_impossible":0,"p":[0.5]})", corrupt, "p: expected a list of 2, found 1");
+  expect_error(R"({"kind":"exact","format":1,"model":"test","num_impossible":0,"p":"x"})", corrupt, "p: expected a list, found string");
+  expect_error(R"({"kind":"exact","format":1,"model":"test","num_impossible":0,"p":[0.5,null]})", corrupt,
+               "p: expected a number, found null");
+  expect_error(R"({"kind":"exact","format":1,"model":"test","num_impossible":0,"p":[0.5,0.6]})", corrupt, "sum of 1");
+  expect_error(R"({"kind":"exact","format":1,"model":"test","num_impossible":0,"p":[1.5,-0.5]})", corrupt, "probabilities");
 }
 
 }  // namespace
