@@ -23,7 +23,7 @@ struct ReproduceOptions {
     list.add("set", set, "Set of claims.").positional().required().choices(eval::claim_set_names());
     claims.describe(list);
     list.add("markdown", markdown, "Print the table as the method's page holds it.");
-    list.add("output", output, "Folder for results.jsonl, curves.jsonl and table.md, which attune report draws.").alias("-o");
+    list.add("output", output, "Folder for results.jsonl, curves.jsonl, cells.jsonl and table.md, which attune report draws.").alias("-o");
     list.add("real-data", real_data,
              "Folder with ml-latest-small and soft-attributes (default: $ATTUNE_SHARED_DATA, else shared/data beside the home folder).");
     list.add("threads", threads, "Threads; 0 takes all usable cores. Results do not depend on it.").alias("-t").range(0, 1024);
@@ -38,11 +38,13 @@ Path real_data_folder(const std::string& given) {
 
 void write_output(const Path& folder, const eval::ClaimSet& set, const eval::ClaimRun& run) {
   std::filesystem::create_directories(folder);
-  std::string results, curves;
+  std::string results, curves, cells;
   for (const auto& result : run.results) results += eval::claim_json(result, run.quick) + "\n";
   for (const auto& curve : run.curves) curves += eval::curve_json(curve) + "\n";
+  for (const auto& cell : run.cells) cells += eval::cell_json(cell) + "\n";
   write_file_atomic(folder / "results.jsonl", results);
   write_file_atomic(folder / "curves.jsonl", curves);
+  write_file_atomic(folder / "cells.jsonl", cells);
   write_file_atomic(folder / "table.md", eval::claims_markdown(set, run));
 }
 

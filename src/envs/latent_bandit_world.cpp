@@ -11,6 +11,9 @@ namespace {
 
 constexpr int kMostTries = 10000;
 
+/// A stream that belongs to one user of the world.
+Rng user_stream(const LatentBanditOptions& o, std::string_view name) { return Rng(o.seed, fnv1a(name, o.user)); }
+
 /// mu [K, Z] with distinct best arms and gaps, state by state.
 std::vector<double> draw_means(const LatentBanditOptions& o, Rng& rng) {
   const auto k = static_cast<size_t>(o.num_arms), z = static_cast<size_t>(o.num_states);
@@ -55,7 +58,7 @@ people::LatentModel true_model(const LatentBanditOptions& o) {
 
 /// Actions of every round as directions on the unit sphere.
 void draw_features(const LatentBanditOptions& o, Episode& out) {
-  Rng rng(o.seed, "latent bandit contexts");
+  Rng rng = user_stream(o, "latent bandit contexts");
   const auto d = static_cast<size_t>(o.d), rows = static_cast<size_t>(o.horizon) * static_cast<size_t>(o.num_arms);
   out.features.resize(rows * d);
   for (size_t r = 0; r < rows; ++r) {
@@ -75,7 +78,7 @@ Episode draw_episode(const LatentBanditOptions& o, const people::LatentModel& tr
   out.num_actions = o.num_arms;
   out.d = o.d;
   out.noise_sd = o.noise_sd;
-  Rng chain(o.seed, "latent bandit states"), noise(o.seed, "latent bandit noise");
+  Rng chain = user_stream(o, "latent bandit states"), noise = user_stream(o, "latent bandit noise");
   out.states = draw_states(truth.initial, truth.transition, o.horizon, chain);
   if (o.d > 0) draw_features(o, out);
   const auto actions = static_cast<size_t>(o.num_arms);
@@ -150,7 +153,8 @@ void LatentBanditOptions::describe(OptionList& list) {
   list.add("noise-sd", noise_sd, "Standard deviation of the rewards' noise.").range(1e-9, 1e6);
   list.add("least-gap", least_gap, "Least lead of a state's best arm.").range(0, 0.9);
   list.add("model-sd", model_sd, "Standard deviation of the error of the model's means.").range(0, 1e6);
-  list.add("seed", seed, "Seed.");
+  list.add("seed", seed, "Seed of the world.");
+  list.add("user", user, "Which of its users: their states, contexts and noise differ.");
 }
 
 void LatentBanditOptions::check_ranges() const {

@@ -60,6 +60,7 @@ struct LatentBanditOptions {
   double least_gap = 0.1;
   double model_sd = 0;  ///< s0
   uint64_t seed = 0;
+  uint64_t user = 0;  ///< another user of the same world: other states, contexts and noise
 
   void describe(OptionList& list);
   /// Throws kInvalidArgument naming the field.

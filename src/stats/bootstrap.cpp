@@ -66,9 +66,8 @@ double incomplete_beta(double a, double b, double x) {
 /// P(T > x) for x >= 0.
 double student_t_tail(double x, double df) { return 0.5 * incomplete_beta(df / 2, 0.5, df / (df + x * x)); }
 
-}  // namespace
-
-std::vector<Interval> bootstrap_means(std::span<const std::vector<double>> columns, const BootstrapOptions& options) {
+/// Means of the columns in every resample: [resamples, columns].
+std::vector<double> resampled_means(std::span<const std::vector<double>> columns, const BootstrapOptions& options) {
   const size_t count = columns.size();
   check(count >= 1, ErrorCode::kInvalidArgument, "[bootstrap] no column");
   const size_t n = columns[0].size();
@@ -84,7 +83,7 @@ std::vector<Interval> bootstrap_means(std::span<const std::vector<double>> colum
         options.resamples, ", expected 100 to 1000000");
   Rng rng(options.seed, "bootstrap");
   const auto resamples = static_cast<size_t>(options.resamples);
-  std::vector<double> means(count * resamples);
+  std::vector<double> means(resamples * count);
   std::vector<double> sum(count);
   for (size_t r = 0; r < resamples; ++r) {
     std::fill(sum.begin(), sum.end(), 0.0);
@@ -92,16 +91,43 @@ std::vector<Interval> bootstrap_means(std::span<const std::vector<double>> colum
       const double* row = rows.data() + rng.below(n) * count;
       for (size_t c = 0; c < count; ++c) sum[c] += row[c];
     }
-    for (size_t c = 0; c < count; ++c) means[c * resamples + r] = sum[c] / static_cast<double>(n);
+    for (size_t c = 0; c < count; ++c) means[r * count + c] = sum[c] / static_cast<double>(n);
   }
+  return means;
+}
+
+/// Percentile interval of `values`, which are sorted here.
+Interval percentile_interval(std::vector<double>& values, double mean, double level, size_t n) {
+  std::sort(values.begin(), values.end());
+  const double tail = (1 - level) / 2;
+  return {mean, quantile(values, tail), quantile(values, 1 - tail), level, static_cast<int64_t>(n)};
+}
+
+}  // namespace
+
+std::vector<Interval> bootstrap_means(std::span<const std::vector<double>> columns, const BootstrapOptions& options) {
+  const auto means = resampled_means(columns, options);
+  const size_t count = columns.size();
   std::vector<Interval> out;
-  const double tail = (1 - options.level) / 2;
+  std::vector<double> mine(means.size() / count);
   for (size_t c = 0; c < count; ++c) {
-    const auto mine = std::span(means).subspan(c * resamples, resamples);
-    std::sort(mine.begin(), mine.end());
-    out.push_back({mean_of(columns[c]), quantile(mine, tail), quantile(mine, 1 - tail), options.level, static_cast<int64_t>(n)});
+    for (size_t r = 0; r < mine.size(); ++r) mine[r] = means[r * count + c];
+    out.push_back(percentile_interval(mine, mean_of(columns[c]), options.level, columns[c].size()));
   }
   return out;
+}
+
+Interval bootstrap_statistic(std::span<const std::vector<double>> columns, const std::function<double(std::span<const double>)>& value,
+                             const BootstrapOptions& options) {
+  const auto means = resampled_means(columns, options);
+  const size_t count = columns.size();
+  std::vector<double> values(means.size() / count), all;
+  for (size_t r = 0; r < values.size(); ++r) values[r] = value(std::span(means).subspan(r * count, count));
+  for (const auto& column : columns) all.push_back(mean_of(column));
+  const double mean = value(all);
+  check_values(values, "bootstrap statistic", 1);
+  check_values({&mean, 1}, "bootstrap statistic", 1);
+  return percentile_interval(values, mean, options.level, columns[0].size());
 }
 
 Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -32,6 +33,11 @@ Interval bootstrap_mean(std::span<const double> values, const BootstrapOptions& 
 /// bootstrap_mean of each column, bit for bit, for the price of one set of draws: every resample takes the same rows of all columns, which
 /// have one length. O(resamples * n * columns), mostly cheap additions.
 std::vector<Interval> bootstrap_means(std::span<const std::vector<double>> columns, const BootstrapOptions& options = {});
+
+/// Interval of a function of the columns' means, such as a ratio or a slope: rows are resampled whole, `value` is computed from the means of each
+/// resample. `mean` of the result is value(means). Throws kInvalidArgument also if a value is not finite (a denominator of 0).
+Interval bootstrap_statistic(std::span<const std::vector<double>> columns,
+                             const std::function<double(std::span<const double> means)>& value, const BootstrapOptions& options = {});
 
 /// Interval of mean(a - b) where a[i] and b[i] belong to one user: whole users are resampled, so what the two share cancels.
 Interval paired_bootstrap(std::span<const double> a, std::span<const double> b, const BootstrapOptions& options = {});

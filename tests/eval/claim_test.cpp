@@ -72,6 +72,73 @@ TEST(Claims, UnitsAreAveragedOverSeedsFirst) {
   EXPECT_LT(result.interval.high, 31);
 }
 
+TEST(Claims, RatioOfMeansWithABootstrapOverSeeds) {
+  // Denominators differ by a factor of 5 between seeds, the ratio by a tenth: paired resampling sees the tenth.
+  const auto pairs = [](uint64_t seed) {
+    const double below = static_cast<double>(1 + seed % 5);
+    return Measured{{{below * (seed % 2 == 0 ? 0.45 : 0.55), below}}, {}, {}};
+  };
+  ClaimPart part{"T", "ratio", Bound::kHighAtMost, 0.55};
+  part.statistic = [](std::span<const double> means) { return means[0] / means[1]; };
+  const auto result = run({claim_of("T", {part}, pairs)}).results[0];
+  EXPECT_EQ(result.holds, true);
+  EXPECT_EQ(result.seeds, 10);
+  EXPECT_FALSE(result.by_units);
+  // Seeds 1 to 10: sum of numerators 15.0 (each denominator once odd, once even), of denominators 30.
+  EXPECT_NEAR(result.interval.mean, 0.5, 1e-12);
+  EXPECT_LT(result.interval.low, 0.49);
+  EXPECT_GT(result.interval.low, 0.45);
+  EXPECT_LT(result.interval.high, 0.55);
+  part.threshold = 0.5;
+  EXPECT_EQ(run({claim_of("T", {part}, pairs)}).results[0].holds, false);
+  const auto zero = [](uint64_t) { return Measured{{{1, 0}}, {}, {}}; };
+  EXPECT_TRUE(run({claim_of("T", {part}, zero)}).results[0].failed);
+  const auto uneven = [](uint64_t seed) { return Measured{{std::vector<double>(seed == 1 ? 3 : 2, 1.0)}, {}, {}}; };
+  EXPECT_TRUE(run({claim_of("T", {part}, uneven)}).results[0].failed);
+  const auto one = [](uint64_t seed) { return Measured{{seed == 1 ? std::vector<double>{1, 2} : std::vector<double>{}}, {}, {}}; };
+  EXPECT_FALSE(run({claim_of("T", {part}, one)}).results[0].holds.has_value());
+}
+
+TEST(Claims, UpperBounds) {
+  const stats::Interval at{0.9, 0.8, 1};
+  EXPECT_TRUE(keeps_bound({"", "", Bound::kHighAtMost, 1}, at));
+  EXPECT_FALSE(keeps_bound({"", "", Bound::kHighAtMost, 0.99}, at));
+  EXPECT_FALSE(keeps_bound({"", "", Bound::kHighBelow, 1}, at));
+  EXPECT_TRUE(keeps_bound({"", "", Bound::kHighBelow, 1.01}, at));
+  EXPECT_EQ(bound_text({"", "", Bound::kHighAtMost, 0.35}), "high <= 0.35");
+  EXPECT_EQ(bound_text({"", "", Bound::kHighBelow, 1}), "high < 1");
+}
+
+TEST(Claims, TablesOfCells) {
+  const auto cells = [](uint64_t seed) {
+    const auto x = static_cast<double>(seed);
+    return Measured{{{x}}, {}, {}, {{"A table", "r1", "c1", 100 + x}, {"A table", "r1", "c2", x}, {"A table", "r|2", "c1", x / 10}}};
+  };
+  Claim claim = claim_of("T", {{"T", "", Bound::kLowAtLeast, 0}}, cells);
+  claim.references = {{"A table", "r1", "c1", 105}};
+  const auto out = run({claim});
+  ASSERT_EQ(out.cells.size(), 3u);
+  EXPECT_DOUBLE_EQ(out.cells[0].interval.mean, 105.5);
+  EXPECT_EQ(out.cells[0].reference, 105);
+  EXPECT_FALSE(out.cells[1].reference.has_value());
+  const auto text = claims_markdown({"test", "", {claim}}, out);
+  EXPECT_NE(
+      text.find(
+          "\nA table\n\n| | c1 | c2 |\n|---|---|---|\n| r1 | 106 +- 2 (105) | 5.5 +- 2.2 |\n| r\\|2 | 0.550 +- 0.217 |  |\n<!-- end -->\n"),
+      std::string::npos)
+      << text;
+  const auto json = Json::parse(cell_json(out.cells[0]));
+  EXPECT_EQ(json["reference"], 105);
+  EXPECT_EQ(json["row"], "r1");
+  EXPECT_TRUE(Json::parse(cell_json(out.cells[1]))["reference"].is_null());
+  const auto differing = [&](uint64_t seed) {
+    Measured measured = cells(seed);
+    if (seed == 3) measured.cells[1].row = "other";
+    return measured;
+  };
+  EXPECT_TRUE(run({claim_of("T", {{"T", "", Bound::kLowAtLeast, 0}}, differing)}).results[0].failed);
+}
+
 TEST(Claims, SeedsWithoutAValueAreLeftOut) {
   const auto odd = [](uint64_t seed) { return Measured{{seed % 2 == 1 ? std::vector<double>{1.0} : std::vector<double>{}}, {}, {}}; };
   EXPECT_EQ(run({claim_of("T", {{"T", "", Bound::kLowAtLeast, 1}}, odd)}).results[0].seeds, 5);
@@ -128,7 +195,15 @@ TEST(Claims, OnlySeedsAndQuick) {
   EXPECT_DOUBLE_EQ(out.results[0].interval.mean, 8.5);
   options = {};
   options.quick = true;
-  EXPECT_EQ(options.num_seeds(), 3);
+  EXPECT_EQ(options.num_seeds(two[0]), 3);
+  Claim large = two[0];
+  large.seeds = 200;
+  large.quick_seeds = 5;
+  EXPECT_EQ(options.num_seeds(large), 5);
+  EXPECT_EQ(ClaimOptions{}.num_seeds(large), 200);
+  options.seeds = 7;
+  EXPECT_EQ(options.num_seeds(large), 7);
+  options.seeds = 0;
   options.only = {"C"};
   test::expect_error(ErrorCode::kNotFound, "known are: A, B", [&] { run(two, options); });
   options.only = {};

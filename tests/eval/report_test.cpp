@@ -118,12 +118,35 @@ TEST(ClaimsReport, ReadsBackWhatARunWrote) {
   EXPECT_EQ(run.results[1].holds, std::nullopt);
   ASSERT_EQ(run.curves.size(), 1u);
   EXPECT_EQ(curve_json(run.curves[0]), curve_json(curve));
+  EXPECT_TRUE(run.cells.empty());  // runs without tables have no such file
   if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
   ReportPage page("report");
   add_claims(page, run, folder.path());
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "claims.svg"));
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "curves-1.svg"));
   EXPECT_NE(page.html().find("0.450 to 0.550"), std::string::npos);
+}
+
+TEST(ClaimsReport, TablesAndLabelsOfCurves) {
+  const test::TempFolder folder("report");
+  ClaimResult upper{"U", "title", {"U", "what", Bound::kHighBelow, 1}, true, {0.5, 0.4, 0.6, 0.95, 10}, 10, false, ""};
+  const CurveResult curve{"U regret", "mts", {{0, 0, 0}, {1, 0.5, 1.5}}, 40, "rounds", "regret"};
+  const CellResult cell{"Mean regret", "L = 1", "mts", {133, 129, 137, 0.95, 200}, 130.0};
+  const CellResult plain{"Mean regret", "L = 5", "mts", {0.5, 0.25, 0.75, 0.95, 200}, std::nullopt};
+  write_run(folder.path(), claim_json(upper, false) + "\n", curve_json(curve) + "\n");
+  write_file_atomic(folder.path() / "cells.jsonl", cell_json(cell) + "\n" + cell_json(plain) + "\n");
+  const auto run = read_claim_run(folder.path());
+  EXPECT_EQ(run.results[0].part.bound, Bound::kHighBelow);
+  EXPECT_EQ(curve_json(run.curves[0]), curve_json(curve));
+  ASSERT_EQ(run.cells.size(), 2u);
+  EXPECT_EQ(cell_json(run.cells[0]), cell_json(cell));
+  EXPECT_EQ(cell_json(run.cells[1]), cell_json(plain));
+  write_file_atomic(folder.path() / "cells.jsonl", "{\"table\": \"t\", \"row\": \"r\"}\n");
+  expect_error(ErrorCode::kCorruptData, "cells.jsonl, line 1", [&] { read_claim_run(folder.path()); });
+  if (!has_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  ReportPage page("report");
+  add_claims(page, run, folder.path());
+  EXPECT_NE(page.html().find("133 +- 4 (130)"), std::string::npos);
 }
 
 TEST(ClaimsReport, BadFiles) {

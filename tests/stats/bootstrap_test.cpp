@@ -111,6 +111,28 @@ TEST(PairedBootstrap, SharedPartCancels) {
   EXPECT_GT(bootstrap_mean(a).high - bootstrap_mean(a).low, 1);
 }
 
+TEST(BootstrapStatistic, MeanIsBootstrapMeanAndRatiosArePaired) {
+  Rng rng(13, "ratio");
+  std::vector<std::vector<double>> columns(2);
+  for (int i = 0; i < 100; ++i) {
+    const double shared = 1 + 4 * rng.uniform();
+    columns[0].push_back(0.5 * shared + 0.05 * rng.normal());
+    columns[1].push_back(shared);
+  }
+  const auto same = bootstrap_statistic(columns, [](std::span<const double> means) { return means[1]; });
+  const auto mean = bootstrap_mean(columns[1]);
+  EXPECT_EQ(same.low, mean.low);
+  EXPECT_EQ(same.high, mean.high);
+  EXPECT_EQ(same.mean, mean.mean);
+  const auto ratio = bootstrap_statistic(columns, [](std::span<const double> means) { return means[0] / means[1]; });
+  EXPECT_NEAR(ratio.mean, 0.5, 0.01);
+  EXPECT_LT(ratio.high - ratio.low, 0.02);  // the shared part cancels: delta method 2 * 1.96 * 0.05 / 3 / 10 = 0.0065
+  EXPECT_GT(ratio.high - ratio.low, 0.004);
+  EXPECT_EQ(ratio.n, 100);
+  EXPECT_THROW(bootstrap_statistic(columns, [](std::span<const double>) { return NAN; }), Error);
+  EXPECT_THROW(bootstrap_statistic({}, [](std::span<const double>) { return 0.0; }), Error);
+}
+
 TEST(Bootstrap, BadArguments) {
   const std::vector<double> x{1, 2};
   EXPECT_THROW(bootstrap_mean({}), Error);

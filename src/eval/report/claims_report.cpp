@@ -49,7 +49,11 @@ ClaimResult read_result(const Json& line) {
   out.part.threshold = finite(line.at("threshold"));
   out.part.level = finite(line.at("level"));
   const auto bound = line.at("bound").get<std::string>();
-  out.part.bound = bound.starts_with("inside") ? Bound::kInside : bound.starts_with("low > ") ? Bound::kLowAbove : Bound::kLowAtLeast;
+  out.part.bound = bound.starts_with("inside")     ? Bound::kInside
+                   : bound.starts_with("low > ")   ? Bound::kLowAbove
+                   : bound.starts_with("high < ")  ? Bound::kHighBelow
+                   : bound.starts_with("high <= ") ? Bound::kHighAtMost
+                                                   : Bound::kLowAtLeast;
   if (out.part.bound == Bound::kInside) out.part.threshold_high = finite(line.at("threshold_high"));
   out.title = line.at("title").get<std::string>();
   out.note = line.at("note").get<std::string>();
@@ -68,10 +72,24 @@ ClaimResult read_result(const Json& line) {
 
 CurveResult read_curve(const Json& line) {
   CurveResult out{line.at("plot").get<std::string>(), line.at("name").get<std::string>(), {}};
+  if (line.contains("x_step")) {
+    out.x_step = finite(line["x_step"]);
+    out.x_label = line.at("x_label").get<std::string>();
+    out.y_label = line.at("y_label").get<std::string>();
+  }
   const auto &mean = line.at("mean"), &low = line.at("low"), &high = line.at("high");
   check(mean.is_array() && !mean.empty() && low.size() == mean.size() && high.size() == mean.size(), ErrorCode::kCorruptData,
         "[report] curve ", out.name, ": ", mean.size(), " means, ", low.size(), " low, ", high.size(), " high ends");
   for (size_t n = 0; n < mean.size(); ++n) out.points.push_back({finite(mean[n]), finite(low[n]), finite(high[n])});
+  return out;
+}
+
+CellResult read_cell(const Json& line) {
+  CellResult out{line.at("table").get<std::string>(), line.at("row").get<std::string>(), line.at("column").get<std::string>(), {}, {}};
+  out.interval.mean = finite(line.at("value"));
+  out.interval.low = finite(line.at("low"));
+  out.interval.high = finite(line.at("high"));
+  if (!line.at("reference").is_null()) out.reference = finite(line["reference"]);
   return out;
 }
 
@@ -85,6 +103,10 @@ PlotRow margin_row(const ClaimResult& result) {
     out.low = std::min(margin(result.interval.low), margin(result.interval.high));
     const bool across = result.interval.low <= centre && centre <= result.interval.high;
     out.high = across ? half : std::max(margin(result.interval.low), margin(result.interval.high));
+  } else if (result.part.bound == Bound::kHighAtMost || result.part.bound == Bound::kHighBelow) {
+    out.value = result.part.threshold - result.interval.mean;
+    out.low = result.part.threshold - result.interval.high;
+    out.high = result.part.threshold - result.interval.low;
   } else {
     out.value = result.interval.mean - result.part.threshold;
     out.low = result.interval.low - result.part.threshold;
@@ -98,7 +120,7 @@ PlotRow margin_row(const ClaimResult& result) {
 std::string verdict(const ClaimResult& result) { return !result.holds ? "not run" : *result.holds ? "holds" : "does not hold"; }
 
 void add_margins(ReportPage& page, const ClaimRun& run, const Path& pictures) {
-  RowChart chart{"Distance to the bound", "value - bound with its interval, cut at 1", false, {}};
+  RowChart chart{"Distance to the bound", "distance on the good side of the bound, with its interval, cut at 1", false, {}};
   for (const auto& result : run.results) {
     if (result.holds) chart.rows.push_back(margin_row(result));
   }
@@ -113,12 +135,14 @@ void add_curves(ReportPage& page, const ClaimRun& run, const Path& pictures) {
     if (std::find(plots.begin(), plots.end(), curve.plot) == plots.end()) plots.push_back(curve.plot);
   }
   for (size_t p = 0; p < plots.size(); ++p) {
-    LinePlot plot{plots[p], "critiques", "share of the way to the best list", {}};
+    LinePlot plot{plots[p], "", "", {}};
     for (const auto& curve : run.curves) {
       if (curve.plot != plots[p]) continue;
+      plot.x_label = curve.x_label;
+      plot.y_label = curve.y_label;
       PlotLine line{curve.name, {}, {}, {}, {}};
       for (size_t n = 0; n < curve.points.size(); ++n) {
-        line.x.push_back(static_cast<double>(n));
+        line.x.push_back(static_cast<double>(n) * curve.x_step);
         line.y.push_back(curve.points[n].mean);
         line.low.push_back(curve.points[n].low);
         line.high.push_back(curve.points[n].high);
@@ -126,6 +150,20 @@ void add_curves(ReportPage& page, const ClaimRun& run, const Path& pictures) {
       plot.lines.push_back(std::move(line));
     }
     page.picture(draw(plot, pictures / cat("curves-", p + 1, ".svg")), cat(plots[p], ": means over seeds with 95% intervals, by step"));
+  }
+}
+
+void add_tables(ReportPage& page, const ClaimRun& run) {
+  for (const auto& table : distinct(run.cells, "", &CellResult::table)) {
+    page.paragraph(table);
+    const auto columns = distinct(run.cells, table, &CellResult::column);
+    std::vector<std::vector<std::string>> rows = {{""}};
+    rows[0].insert(rows[0].end(), columns.begin(), columns.end());
+    for (const auto& row : distinct(run.cells, table, &CellResult::row)) {
+      rows.push_back({row});
+      for (const auto& column : columns) rows.back().push_back(cell_text(run.cells, table, row, column));
+    }
+    page.table(rows);
   }
 }
 
@@ -138,6 +176,9 @@ ClaimRun read_claim_run(const Path& folder) {
     out.quick = line.at("quick").get<bool>();
   });
   read_lines(folder / "curves.jsonl", [&](const Json& line) { out.curves.push_back(read_curve(line)); });
+  if (std::filesystem::exists(folder / "cells.jsonl")) {
+    read_lines(folder / "cells.jsonl", [&](const Json& line) { out.cells.push_back(read_cell(line)); });
+  }
   check(!out.results.empty(), ErrorCode::kCorruptData, "[report] results.jsonl holds no result");
   return out;
 }
@@ -161,6 +202,7 @@ void add_claims(ReportPage& page, const ClaimRun& run, const Path& pictures) {
     if (line != last && !result.note.empty()) page.paragraph(line);
     last = line;
   }
+  add_tables(page, run);
 }
 
 }  // namespace attune::eval

@@ -9,7 +9,7 @@
 
 namespace attune::eval {
 
-/// Reads results.jsonl and curves.jsonl back. Throws kNotFound, kCorruptData naming file and line: anything missing, of another type or not finite.
+/// Reads results.jsonl, curves.jsonl and, if it is there, cells.jsonl back. Throws kNotFound, kCorruptData naming file and line: anything missing, of another type or not finite.
 ClaimRun read_claim_run(const Path& folder);
 
 /// Adds heading, chart of margins, curves and table; SVG files go into `pictures`. Throws as draw().
