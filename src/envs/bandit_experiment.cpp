@@ -69,6 +69,12 @@ Contender latent(const std::string& name, const people::LatentPolicyOptions& opt
           [name, options](const BanditProblem& problem) { return people::make_latent_policy(name, problem.model, options); }};
 }
 
+Contender uncertain(const std::string& name, const people::MmtsOptions& options, const std::string& label) {
+  return {label.empty() ? name : label, [name, options](const BanditProblem& problem) {
+            return people::make_mmts_policy(name, std::make_shared<const people::UncertainModel>(*problem.certain, problem.prior), options);
+          }};
+}
+
 const std::vector<double>& BanditExperiment::of(std::string_view name) const {
   const auto found = std::find(names.begin(), names.end(), name);
   check(found != names.end(), ErrorCode::kNotFound, "[bandit experiment] no policy ", name);

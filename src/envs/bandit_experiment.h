@@ -15,6 +15,7 @@
 #include "envs/latent_bandit_world.h"
 #include "people/bandits/baselines/baseline.h"
 #include "people/bandits/latent_policy.h"
+#include "people/bandits/mmts_policy.h"
 #include "people/bandits/policy.h"
 
 namespace attune::envs {
@@ -45,6 +46,9 @@ people::BaselineSetting setting_of(const BanditProblem& problem);
 Contender baseline(const std::string& name, const people::BaselineOptions& options, const std::string& label = "");
 /// A policy on the exact filter of the problem's model (make_latent_policy). Throws likewise.
 Contender latent(const std::string& name, const people::LatentPolicyOptions& options = {}, const std::string& label = "");
+
+/// A policy on a belief over state and parameters (make_mmts_policy), with the problem's `certain` model and prior. Throws likewise.
+Contender uncertain(const std::string& name, const people::MmtsOptions& options = {}, const std::string& label = "");
 
 using MakeProblem = std::function<BanditProblem(uint64_t seed)>;
 

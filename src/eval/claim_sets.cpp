@@ -1,6 +1,7 @@
 #include "eval/claim_sets.h"
 
 #include "core/registry.h"
+#include "eval/latent_bandits/claims.h"
 #include "eval/soft_attributes/claims.h"
 
 namespace attune::eval {
@@ -10,6 +11,7 @@ namespace {
 const Registry<ClaimSet (*)()>& registry() {
   static const Registry<ClaimSet (*)()> made = [] {
     Registry<ClaimSet (*)()> out("claim set");
+    out.add("latent-bandits", latent_bandit_claims);
     out.add("soft-attributes", soft_attribute_claims);
     return out;
   }();
