@@ -89,6 +89,7 @@ void register_reproduce(CommandSet& commands) {
     spec.example("attune reproduce soft-attributes --quick");
     spec.example("attune reproduce soft-attributes --only C1,C8 --json");
     spec.example("attune reproduce soft-attributes --output runs/soft-attributes");
+    spec.example("attune reproduce latent-bandits --only R1,R3");
     return [&options](const CommandContext& context) { return reproduce(context, options); };
   });
 }
