@@ -8,10 +8,11 @@ usage() {
 Usage: scripts/bench.sh generation [--quick] --json [--rows PREFIX] [--pairs N] [--threads N] [--profile] [--output FILE]
        scripts/bench.sh generation --markdown FILE     tables of docs/benchmarks.md from FILE, nothing is measured (people too)
        scripts/bench.sh people [--quick] --json [--rows PREFIX] [--pairs N] [--ratings N] [--threads N] [--output FILE]
-       scripts/bench.sh generation|people --help       all options
+       scripts/bench.sh bandits [--quick] --json [--rows PREFIX] [--pairs N] [--output FILE]
+       scripts/bench.sh generation|people|bandits --help       all options
 
   Builds what is missing first: build/release (with -DATTUNE_BENCH=ON) and, below build/peers, llama.cpp (long) or two Python packages
-  (both need the network once).
+  a benchmark (these need the network once).
   --no-build   take both as they are
   ATTUNE_BUILD names another build folder.
 TEXT
@@ -21,8 +22,8 @@ TEXT
 name="$1"
 shift
 case "$name" in
-  generation|people) ;;
-  bandits|serve|training|best-of-n) note "bench.sh: $name is not available yet"; exit 2 ;;
+  generation|people|bandits) ;;
+  serve|training|best-of-n) note "bench.sh: $name is not available yet"; exit 2 ;;
   -h|--help) usage; exit 0 ;;
   *) usage >&2; note "bench.sh: unknown benchmark $name"; exit 2 ;;
 esac
@@ -48,11 +49,12 @@ if [ "$build" -eq 1 ]; then
   case "$name" in
     generation) targets=(attune generation_bench) ;;
     people) targets=(people_bench generation_bench) ;;
+    bandits) targets=(bandits_bench) ;;
   esac
   step "Build ${targets[*]}" build_ours || exit 1
   case "$name" in
     generation) "$root/bench/generation/build_llama.sh" >&2 || fail "llama.cpp could not be built" ;;
-    people) "$root/bench/people/install_peers.sh" >&2 || fail "the Python packages could not be installed" ;;
+    people|bandits) "$root/bench/$name/install_peers.sh" >&2 || fail "the Python packages could not be installed" ;;
   esac
   rm -f "$log"
 fi

@@ -26,7 +26,8 @@ struct BeliefStep {
   BeliefLikelihood kind = BeliefLikelihood::kGaussianTable;
   int num_states = 0;  ///< Z
   int d = 0;
-  const float* table = nullptr;  ///< mean or likelihood [cells, Z]; likelihoods: largest of a row 1, others 0 or at least 1e-37
+  const float* table = nullptr;  ///< mean or likelihood [cells, Z]; likelihoods: largest of a row 1, others 0 or at least 1e-37;
+      ///< below 2^31 numbers
   const float* theta = nullptr;  ///< [Z, d]
   float precision = 0;  ///< 1 / (2 sd^2)
   float floor = 0;  ///< gaussian: least -(r - mu)^2 precision
@@ -45,8 +46,8 @@ struct BeliefRounds {
   const int32_t* cells = nullptr;  ///< [n]; tables
   const float* x = nullptr;  ///< [n, d]; features
   const float* rewards = nullptr;  ///< [n]
-  float* top = nullptr;  ///< [n] out, may be null: exponent that was taken out (gaussian), else 0
-  float* sum = nullptr;  ///< [n] out, may be null: sum_z p[z] likelihood / exp(top); 0 = impossible
+  float* top = nullptr;  ///< [n] out, null: neither of the two; exponent that was taken out (gaussian), else 0
+  float* sum = nullptr;  ///< [n] out: sum_z p[z] likelihood / exp(top); 0 = impossible
 };
 
 /// p[row] of each round: w = p likelihood, p = (w / sum w) phi. Impossible rounds (sum 0): likelihood 1. Rows are distinct.

@@ -1,9 +1,13 @@
-// Kernel text of batches of beliefs: plain loops over GNU vector types (no intrinsics), compiled once for each instruction set.
+// Kernel text of batches of beliefs: loops over GNU vector types (gathers by intrinsics), compiled once for each instruction set.
 //
 // The including file defines ATTUNE_BELIEF_LEVEL (a namespace) and ATTUNE_BELIEF_LANES (floats of a register: 4, 8 or 16); CMake gives it the
 // flags. Nothing of the standard library with code of its own is used here, so that no function compiled for a newer processor can be
 // linked in elsewhere.
 #pragma once
+
+#if ATTUNE_BELIEF_LANES > 4
+#include <immintrin.h>
+#endif
 
 #include "kernels/belief.h"
 
@@ -61,20 +65,60 @@ class FlushToZero {
 #endif
 };
 
+/// Weights of the states, a user a lane: in registers where their number is known to the compiler, else in scratch memory.
+template <int kStates>
+struct Weights {
+  Lanes value[kStates];
+  explicit Weights(float*) {}
+  ATTUNE_INLINE Lanes get(int z) const { return value[z]; }
+  ATTUNE_INLINE void set(int z, Lanes x) { value[z] = x; }
+};
+template <>
+struct Weights<0> {
+  float* value;
+  explicit Weights(float* scratch) : value(scratch) {}
+  ATTUNE_INLINE Lanes get(int z) const { return load(value + z * kWidth); }
+  ATTUNE_INLINE void set(int z, Lanes x) { store(value + z * kWidth, x); }
+};
+
 /// One tile: at most kWidth users in lanes. Lanes above `count` repeat lane 0 and are not written.
 struct Tile {
-  int64_t row[kWidth];
   int64_t round[kWidth];
+  float* row[kWidth];
+  Ints offset;  ///< of the rows from the lowest, where they are near enough
+  float* base;
+  bool near;
   int count;
 };
 
-ATTUNE_INLINE Tile tile_at(const BeliefRounds& rounds, int64_t begin) {
+ATTUNE_INLINE Tile tile_at(const BeliefStep& step, const BeliefRounds& rounds, int64_t begin, float* p) {
   Tile tile;
   const int64_t rest = rounds.n - begin;
   tile.count = rest < kWidth ? static_cast<int>(rest) : kWidth;
+  if (rounds.rows == nullptr && tile.count == kWidth) {  // whole tiles of neighbours
+    tile.base = p + (rounds.first_row + begin) * step.num_states;
+    for (int lane = 0; lane < kWidth; ++lane) {
+      tile.round[lane] = begin + lane;
+      tile.row[lane] = tile.base + lane * step.num_states;
+      tile.offset[lane] = lane * step.num_states;
+    }
+    tile.near = true;
+    return tile;
+  }
+  int64_t row[kWidth];
+  int64_t low = INT64_MAX;
+  int64_t high = 0;
   for (int lane = 0; lane < kWidth; ++lane) {
     tile.round[lane] = begin + (lane < tile.count ? lane : 0);
-    tile.row[lane] = rounds.rows != nullptr ? rounds.rows[tile.round[lane]] : rounds.first_row + tile.round[lane];
+    row[lane] = (rounds.rows != nullptr ? rounds.rows[tile.round[lane]] : rounds.first_row + tile.round[lane]) * step.num_states;
+    low = row[lane] < low ? row[lane] : low;
+    high = row[lane] > high ? row[lane] : high;
+  }
+  tile.base = p + low;
+  tile.near = high - low < INT32_MAX - step.num_states;
+  for (int lane = 0; lane < kWidth; ++lane) {
+    tile.row[lane] = p + row[lane];
+    tile.offset[lane] = static_cast<int>(row[lane] - low);
   }
   return tile;
 }
@@ -84,6 +128,27 @@ ATTUNE_INLINE Lanes gather(const float* const* from, int64_t offset) {
   for (int lane = 0; lane < kWidth; ++lane) out[lane] = from[lane][offset];
   return out;
 }
+ATTUNE_INLINE Lanes gather_near(const float* base, Ints offset) {
+#if ATTUNE_BELIEF_LANES == 16
+  return reinterpret_cast<Lanes>(_mm512_i32gather_ps(reinterpret_cast<__m512i>(offset), base, 4));
+#elif ATTUNE_BELIEF_LANES == 8
+  return reinterpret_cast<Lanes>(_mm256_i32gather_ps(base, reinterpret_cast<__m256i>(offset), 4));
+#else
+  Lanes out;
+  for (int lane = 0; lane < kWidth; ++lane) out[lane] = base[offset[lane]];
+  return out;
+#endif
+}
+ATTUNE_INLINE Lanes belief_of(const Tile& tile, int z) { return tile.near ? gather_near(tile.base + z, tile.offset) : gather(tile.row, z); }
+ATTUNE_INLINE void put_belief(const Tile& tile, int z, Lanes value) {
+#if ATTUNE_BELIEF_LANES == 16
+  if (tile.near && tile.count == kWidth) {
+    _mm512_i32scatter_ps(tile.base + z, reinterpret_cast<__m512i>(tile.offset), reinterpret_cast<__m512>(value), 4);
+    return;
+  }
+#endif
+  for (int lane = 0; lane < tile.count; ++lane) tile.row[lane][z] = value[lane];
+}
 
 /// x . theta_z of each lane's user.
 ATTUNE_INLINE Lanes mean_by_features(const BeliefStep& step, const float* const* x, int z) {
@@ -92,96 +157,141 @@ ATTUNE_INLINE Lanes mean_by_features(const BeliefStep& step, const float* const*
   return mu;
 }
 
-/// Fills w [Z, kWidth] with p likelihood (times kUp) and `possible` with 1 or 0; returns the exponent taken out.
-ATTUNE_INLINE Lanes weigh(const BeliefStep& step, const BeliefRounds& rounds, const Tile& tile, const float* p, float* w, float* possible) {
-  const bool by_features = step.kind == BeliefLikelihood::kGaussianFeatures || step.kind == BeliefLikelihood::kBernoulliFeatures;
-  const float* from[kWidth];
-  const float* beliefs[kWidth];
+/// Fills w with p likelihood (times kUp) and `possible` with 1 or 0 (gaussian: with p); returns the exponent taken out.
+template <BeliefLikelihood kKind, int kStates>
+ATTUNE_INLINE Lanes weigh(const BeliefStep& step, const BeliefRounds& rounds, const Tile& tile, Weights<kStates>& w,
+                          Weights<kStates>& possible) {
+  constexpr bool kByFeatures = kKind == BeliefLikelihood::kGaussianFeatures || kKind == BeliefLikelihood::kBernoulliFeatures;
+  constexpr bool kGaussian = kKind == BeliefLikelihood::kGaussianTable || kKind == BeliefLikelihood::kGaussianFeatures;
+  const int num_states = kStates > 0 ? kStates : step.num_states;
+  const float* x[kWidth];
+  Ints cell{};
   Lanes reward;
   for (int lane = 0; lane < kWidth; ++lane) {
     const int64_t i = tile.round[lane];
-    from[lane] = by_features ? rounds.x + i * step.d : step.table + static_cast<int64_t>(rounds.cells[i]) * step.num_states;
-    beliefs[lane] = p + tile.row[lane] * step.num_states;
+    if constexpr (kByFeatures) {
+      x[lane] = rounds.x + i * step.d;
+    } else {
+      cell[lane] = rounds.cells[i] * num_states;
+    }
     reward[lane] = rounds.rewards[i];
   }
   Lanes top = all(kNone);
-  for (int z = 0; z < step.num_states; ++z) {
-    const Lanes belief = gather(beliefs, z);
-    Lanes value = by_features ? mean_by_features(step, from, z) : gather(from, z);
-    if (step.kind == BeliefLikelihood::kGaussianTable || step.kind == BeliefLikelihood::kGaussianFeatures) {
+#pragma GCC unroll 8
+  for (int z = 0; z < num_states; ++z) {
+    const Lanes belief = belief_of(tile, z);
+    Lanes value;
+    if constexpr (kByFeatures) {
+      value = mean_by_features(step, x, z);
+    } else {
+      value = gather_near(step.table + z, cell);
+    }
+    if constexpr (kGaussian) {
       const Lanes error = reward - value;
       value = -(error * error) * step.precision;
       value = value < step.floor ? all(step.floor) : value;
       const Lanes here = belief > 0.0f ? value : all(kNone);
       top = here > top ? here : top;
-      store(w + z * kWidth, value);
-      store(possible + z * kWidth, belief);
-      continue;
+      w.set(z, value);
+      possible.set(z, belief);
+    } else {
+      if constexpr (kKind == BeliefLikelihood::kBernoulliFeatures) {
+        value = value < step.low ? all(step.low) : value;
+        value = value > step.high ? all(step.high) : value;
+        value = reward > 0.5f ? value : 1.0f - value;
+      }
+      w.set(z, belief * kUp * value);
+      possible.set(z, (belief > 0.0f) & (value > 0.0f) ? all(1.0f) : all(0.0f));
     }
-    if (step.kind == BeliefLikelihood::kBernoulliFeatures) {
-      value = value < step.low ? all(step.low) : value;
-      value = value > step.high ? all(step.high) : value;
-      value = reward > 0.5f ? value : 1.0f - value;
-    }
-    store(w + z * kWidth, belief * kUp * value);
-    store(possible + z * kWidth, (belief > 0.0f) & (value > 0.0f) ? all(1.0f) : all(0.0f));
   }
-  if (step.kind == BeliefLikelihood::kTable || step.kind == BeliefLikelihood::kBernoulliFeatures) return Lanes{};
-  for (int z = 0; z < step.num_states; ++z) {
-    const Lanes belief = load(possible + z * kWidth);
-    store(w + z * kWidth, belief * kUp * exp_of(load(w + z * kWidth) - top));
-  }
+  if constexpr (!kGaussian) return Lanes{};
+#pragma GCC unroll 8
+  for (int z = 0; z < num_states; ++z) w.set(z, possible.get(z) * kUp * exp_of(w.get(z) - top));
   return top;
 }
 
-/// w [Z, kWidth] to normalised beliefs; where the sum is 0 the belief before. Returns the sums.
-ATTUNE_INLINE Lanes normalise(const BeliefStep& step, const Tile& tile, const float* p, float* w, const float* possible) {
+/// w to normalised beliefs; where the sum is 0 the belief before. Returns the sums.
+template <int kStates>
+ATTUNE_INLINE Lanes normalise(const BeliefStep& step, const Tile& tile, Weights<kStates>& w, const Weights<kStates>& possible) {
+  const int num_states = kStates > 0 ? kStates : step.num_states;
   Lanes sum{};
-  for (int z = 0; z < step.num_states; ++z) sum += load(w + z * kWidth);
+#pragma GCC unroll 8
+  for (int z = 0; z < num_states; ++z) sum += w.get(z);
   const Lanes inverse = 1.0f / (sum > 0.0f ? sum : all(1.0f));
-  const float* beliefs[kWidth];
-  for (int lane = 0; lane < kWidth; ++lane) beliefs[lane] = p + tile.row[lane] * step.num_states;
-  for (int z = 0; z < step.num_states; ++z) {
-    Lanes value = load(w + z * kWidth) * inverse;
-    value = (value < kLeast) & (load(possible + z * kWidth) > 0.0f) ? all(kLeast) : value;
-    value = sum > 0.0f ? value : gather(beliefs, z);
-    store(w + z * kWidth, value);
+  bool impossible = false;
+  for (int lane = 0; lane < kWidth; ++lane) impossible |= !(sum[lane] > 0.0f);
+#pragma GCC unroll 8
+  for (int z = 0; z < num_states; ++z) {
+    Lanes value = w.get(z) * inverse;
+    value = (value < kLeast) & (possible.get(z) > 0.0f) ? all(kLeast) : value;
+    if (impossible) value = sum > 0.0f ? value : belief_of(tile, z);
+    w.set(z, value);
   }
   return sum;
 }
 
-/// w [Z, kWidth] through the transition into the rows.
-ATTUNE_INLINE void move(const BeliefStep& step, const Tile& tile, const float* w, float* p) {
-  for (int j = 0; j < step.num_states; ++j) {
+/// w through the transition into the rows.
+template <int kStates>
+ATTUNE_INLINE void move(const BeliefStep& step, const Tile& tile, const Weights<kStates>& w) {
+  const int num_states = kStates > 0 ? kStates : step.num_states;
+#pragma GCC unroll 8
+  for (int j = 0; j < num_states; ++j) {
     Lanes next;
     if (step.phi != nullptr) {
-      next = load(w) * step.phi[j];
-      for (int z = 1; z < step.num_states; ++z) next += load(w + z * kWidth) * step.phi[z * step.num_states + j];
+      next = w.get(0) * step.phi[j];
+#pragma GCC unroll 8
+      for (int z = 1; z < num_states; ++z) next += w.get(z) * step.phi[z * num_states + j];
     } else {
-      next = load(w + j * kWidth);
+      next = w.get(j);
       if (step.stay != 1.0f) next = next * step.stay + (1.0f - step.stay) * step.pi[j];
     }
-    for (int lane = 0; lane < tile.count; ++lane) p[tile.row[lane] * step.num_states + j] = next[lane];
+    put_belief(tile, j, next);
+  }
+}
+
+template <BeliefLikelihood kKind, int kStates>
+int64_t update_all(const BeliefStep& step, const BeliefRounds& rounds, float* p, float* scratch) noexcept {
+  const FlushToZero mode;
+  Weights<kStates> w(scratch);
+  Weights<kStates> possible(scratch + static_cast<int64_t>(step.num_states) * kWidth);
+  int64_t impossible = 0;
+  for (int64_t begin = 0; begin < rounds.n; begin += kWidth) {
+    const Tile tile = tile_at(step, rounds, begin, p);
+    const Lanes top = weigh<kKind, kStates>(step, rounds, tile, w, possible);
+    const Lanes sum = normalise<kStates>(step, tile, w, possible);
+    move<kStates>(step, tile, w);
+    for (int lane = 0; lane < tile.count; ++lane) impossible += sum[lane] == 0.0f;
+    if (rounds.top == nullptr) continue;
+    for (int lane = 0; lane < tile.count; ++lane) {
+      rounds.top[begin + lane] = top[lane];
+      rounds.sum[begin + lane] = sum[lane] * (1.0f / kUp);
+    }
+  }
+  return impossible;
+}
+
+/// The number of states as a constant where it is small.
+template <BeliefLikelihood kKind>
+int64_t update_table(const BeliefStep& step, const BeliefRounds& rounds, float* p, float* scratch) noexcept {
+  switch (step.num_states) {
+    case 2: return update_all<kKind, 2>(step, rounds, p, scratch);
+    case 3: return update_all<kKind, 3>(step, rounds, p, scratch);
+    case 4: return update_all<kKind, 4>(step, rounds, p, scratch);
+    case 5: return update_all<kKind, 5>(step, rounds, p, scratch);
+    case 6: return update_all<kKind, 6>(step, rounds, p, scratch);
+    case 8: return update_all<kKind, 8>(step, rounds, p, scratch);
+    default: return update_all<kKind, 0>(step, rounds, p, scratch);
   }
 }
 
 int64_t update(const BeliefStep& step, const BeliefRounds& rounds, float* p, float* scratch) noexcept {
-  const FlushToZero mode;
-  float* w = scratch;
-  float* possible = scratch + static_cast<int64_t>(step.num_states) * kWidth;
-  int64_t impossible = 0;
-  for (int64_t begin = 0; begin < rounds.n; begin += kWidth) {
-    const Tile tile = tile_at(rounds, begin);
-    const Lanes top = weigh(step, rounds, tile, p, w, possible);
-    const Lanes sum = normalise(step, tile, p, w, possible);
-    move(step, tile, w, p);
-    for (int lane = 0; lane < tile.count; ++lane) {
-      impossible += sum[lane] == 0.0f;
-      if (rounds.top != nullptr) rounds.top[begin + lane] = top[lane];
-      if (rounds.sum != nullptr) rounds.sum[begin + lane] = sum[lane] * (1.0f / kUp);
-    }
+  switch (step.kind) {
+    case BeliefLikelihood::kGaussianTable: return update_table<BeliefLikelihood::kGaussianTable>(step, rounds, p, scratch);
+    case BeliefLikelihood::kTable: return update_table<BeliefLikelihood::kTable>(step, rounds, p, scratch);
+    case BeliefLikelihood::kGaussianFeatures: return update_all<BeliefLikelihood::kGaussianFeatures, 0>(step, rounds, p, scratch);
+    case BeliefLikelihood::kBernoulliFeatures: return update_all<BeliefLikelihood::kBernoulliFeatures, 0>(step, rounds, p, scratch);
   }
-  return impossible;
+  return 0;
 }
 
 ATTUNE_INLINE States clip(States x, float low, float high) {

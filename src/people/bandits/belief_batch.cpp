@@ -132,7 +132,8 @@ void BeliefBatch::update(const BatchFeedback& feedback, double dt, ThreadPool& p
   } else {
     expect(feedback.arms.size() == n, "expected ", n, " arms, found ", feedback.arms.size());
   }
-  const std::vector<int32_t> cells = tables_->cells(*model_, feedback.arms, feedback.rewards);
+  std::vector<int32_t> room;
+  const std::span<const int32_t> cells = tables_->cells(*model_, feedback.arms, feedback.rewards, room);
   const Move move(model_->transition, dt);
   kernels::BeliefStep step = tables_->step(*model_);
   move.put(step);
@@ -146,7 +147,7 @@ void BeliefBatch::update(const BatchFeedback& feedback, double dt, ThreadPool& p
     rounds.n = end - begin;
     rounds.rows = feedback.users.empty() ? nullptr : feedback.users.data() + first;
     rounds.first_row = begin;
-    rounds.cells = cells.empty() ? nullptr : cells.data() + first;
+    rounds.cells = cells.data() + (cells.empty() ? 0 : first);
     rounds.x = feedback.features.data() + first * d;
     rounds.rewards = feedback.rewards.data() + first;
     rounds.top = log_evidence.empty() ? nullptr : top.data();

@@ -32,6 +32,8 @@ int32_t level_of(std::span<const double> levels, float reward) {
 BeliefBatch::Tables::Tables(const LatentModel& model) {
   const auto z = static_cast<size_t>(model.num_states);
   const auto k = static_cast<size_t>(model.num_arms);
+  check(std::max(model.mean.size(), model.level_probability.size()) < (size_t{1} << 30), ErrorCode::kInvalidArgument,
+        "[belief batch] expected a table of less than 2^30 numbers");
   padded = kernels::belief_padded(model.num_states);
   scale = {model.reward == RewardKind::kGaussian ? gaussian_offset(model) : 0};
   if (model.by_features()) {
@@ -70,32 +72,29 @@ BeliefBatch::Tables::Tables(const LatentModel& model) {
   }
 }
 
-std::vector<int32_t> BeliefBatch::Tables::cells(const LatentModel& model, std::span<const int32_t> arms,
-                                                std::span<const float> rewards) const {
-  std::vector<int32_t> out(model.by_features() ? 0 : rewards.size());
+std::span<const int32_t> BeliefBatch::Tables::cells(const LatentModel& model, std::span<const int32_t> arms, std::span<const float> rewards,
+                                                    std::vector<int32_t>& room) const {
+  for (size_t i = 0; i < rewards.size(); ++i) {
+    check(std::isfinite(rewards[i]), ErrorCode::kInvalidArgument, "[belief batch] round ", i, ": expected a finite reward, found ",
+          rewards[i]);
+  }
+  for (size_t i = 0; i < (model.by_features() ? 0 : arms.size()); ++i) {
+    check(static_cast<uint32_t>(arms[i]) < static_cast<uint32_t>(model.num_arms), ErrorCode::kInvalidArgument, "[belief batch] round ", i,
+          ": unknown arm ", arms[i], ", there are ", model.num_arms);
+  }
+  if (model.reward == RewardKind::kGaussian) return model.by_features() ? std::span<const int32_t>{} : arms;
+  room.resize(model.by_features() ? 0 : rewards.size());
   for (size_t i = 0; i < rewards.size(); ++i) {
     const float reward = rewards[i];
-    int32_t outcome = 0;
-    if (model.reward == RewardKind::kGaussian) {
-      check(std::isfinite(reward), ErrorCode::kInvalidArgument, "[belief batch] round ", i, ": expected a finite reward, found ", reward);
-    } else if (model.reward == RewardKind::kBernoulli) {
-      check(reward == 0 || reward == 1, ErrorCode::kInvalidArgument, "[belief batch] round ", i, ": expected a reward of 0 or 1, found ",
-            reward);
-      outcome = reward == 1 ? 1 : 0;
-    } else {
-      outcome = level_of(model.levels, reward);
-      check(outcome >= 0, ErrorCode::kInvalidArgument, "[belief batch] round ", i, ": expected a reward that is one of the ",
-            model.levels.size(), " levels, found ", reward);
+    const bool bernoulli = model.reward == RewardKind::kBernoulli;
+    const int32_t outcome = bernoulli ? (reward == 0 || reward == 1 ? static_cast<int32_t>(reward) : -1) : level_of(model.levels, reward);
+    if (outcome < 0) {
+      fail(ErrorCode::kInvalidArgument, "[belief batch] round ", i, ": expected a reward ",
+           bernoulli ? std::string("of 0 or 1") : cat("that is one of the ", model.levels.size(), " levels"), ", found ", reward);
     }
-    if (model.by_features()) continue;
-    check(arms[i] >= 0 && arms[i] < model.num_arms, ErrorCode::kInvalidArgument, "[belief batch] round ", i, ": unknown arm ", arms[i],
-          ", there are ", model.num_arms);
-    const int32_t num_outcomes = model.reward == RewardKind::kGaussian    ? 1
-                                 : model.reward == RewardKind::kBernoulli ? 2
-                                                                          : static_cast<int32_t>(model.levels.size());
-    out[i] = arms[i] * num_outcomes + outcome;
+    if (!room.empty()) room[i] = arms[i] * (bernoulli ? 2 : static_cast<int32_t>(model.levels.size())) + outcome;
   }
-  return out;
+  return room;
 }
 
 kernels::BeliefStep BeliefBatch::Tables::step(const LatentModel& model) const {

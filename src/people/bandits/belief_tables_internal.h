@@ -14,9 +14,10 @@ namespace attune::people {
 struct BeliefBatch::Tables {
   explicit Tables(const LatentModel& model);
 
-  /// Index into the kernel's table of each round: the arm (gaussian) or (arm, level). Empty for models by features. Throws kInvalidArgument:
-  /// unknown arms, rewards outside the support or not finite.
-  std::vector<int32_t> cells(const LatentModel& model, std::span<const int32_t> arms, std::span<const float> rewards) const;
+  /// Index into the kernel's table of each round: the arm (gaussian: `arms` itself) or (arm, level), in `room`. Empty for models by features.
+  /// Throws kInvalidArgument: unknown arms, rewards outside the support or not finite.
+  std::span<const int32_t> cells(const LatentModel& model, std::span<const int32_t> arms, std::span<const float> rewards,
+                                 std::vector<int32_t>& room) const;
   /// Everything but the transition.
   kernels::BeliefStep step(const LatentModel& model) const;
   /// What the log evidence of a round in `cell` lacks.

@@ -108,7 +108,11 @@ void LatentModel::means(int32_t arm, std::span<const double> features, std::span
     std::copy_n(mean.begin() + static_cast<ptrdiff_t>(static_cast<size_t>(arm) * z), z, out.begin());
     return;
   }
-  for (size_t s = 0; s < z; ++s) out[s] = dot(features, std::span(theta).subspan(s * static_cast<size_t>(d), static_cast<size_t>(d)));
+  const auto width = static_cast<size_t>(d);
+  std::fill_n(out.begin(), z, 0.0);
+  for (size_t i = 0; i < width; ++i) {  // the sums of different states do not wait for one another
+    for (size_t s = 0; s < z; ++s) out[s] += features[i] * theta[s * width + i];
+  }
   if (reward == RewardKind::kBernoulli) {
     for (double& mu : out) mu = std::clamp(mu, kLeastBernoulli, 1 - kLeastBernoulli);
   }
