@@ -4,6 +4,7 @@
 //   bandits_bench --mode decide --users 20000                 seconds of deciding and updating a batch by features
 //   bandits_bench --mode events --data DIR                    a log of decisions, round by round: mTS decides, then learns the logged reward
 //   bandits_bench --mode rules                                seconds a round of each acting rule, one user
+//   bandits_bench --mode mmts --particles 200                 rounds a second of mmTS with unknown arm means, one user
 //
 // Seconds are those of the processor (one thread), the median of --repeats: other processes on the machine do not count.
 #include <sys/resource.h>
@@ -19,6 +20,7 @@
 #include "kernels/kernels.h"
 #include "people/bandits/belief_batch.h"
 #include "people/bandits/latent_policy.h"
+#include "people/bandits/mmts_policy.h"
 
 namespace attune::bench {
 namespace {
@@ -36,11 +38,12 @@ struct Options {
   int32_t dimension = 10;
   int32_t repeats = 11;
   int32_t events = 20000;
+  int32_t particles = 200;
   bool sticky = false;
   bool help = false;
 
   void describe(OptionList& list) {
-    list.add("mode", mode, "What is measured.").choices({"update", "decide", "events", "rules"});
+    list.add("mode", mode, "What is measured.").choices({"update", "decide", "events", "rules", "mmts"});
     list.add("data", data, "Folder of the arrays for the peers; empty: none are written.");
     list.add("reward", reward, "Law of the rewards (update).").choices({"gaussian", "bernoulli"});
     list.add("users", users, "Users of a batch.").range(1, 100000000);
@@ -49,6 +52,7 @@ struct Options {
     list.add("dimension", dimension, "d, features of an arm.").range(1, 4096);
     list.add("repeats", repeats, "Measurements; the median counts.").range(1, 1000);
     list.add("events", events, "Length of the log (events).").range(1, 10000000);
+    list.add("particles", particles, "P (mmts).").range(1, 1000000);
     list.add("sticky", sticky, "A sticky chain instead of a dense one.");
     list.add("help", help, "Show the options.");
   }
@@ -288,6 +292,35 @@ Json run_rules(const Options& o) {
   return out;
 }
 
+/// Arm means unknown (a normal prior around wrong ones), the rest known; one user whose state moves now and then.
+Json run_mmts(const Options& o) {
+  const auto truth = make_model(o, false);
+  Rng rng(3);
+  people::LatentPrior prior;
+  prior.mean = truth->mean;
+  for (double& m : prior.mean) m += 0.2 * rng.normal();
+  prior.variance.assign(prior.mean.size(), 0.04);
+  people::MmtsOptions options;
+  options.particles.num_particles = o.particles;
+  const auto uncertain = std::make_shared<const people::UncertainModel>(*truth, prior);
+  const auto policy = people::make_mmts_policy("mmts", uncertain, options);
+  constexpr int64_t kRounds = 2000;
+  const double seconds = seconds_of(std::min(o.repeats, 3), [&] {
+    policy->reset();
+    people::Round round;
+    round.num_actions = o.arms;
+    for (int64_t t = 0; t < kRounds; ++t) {
+      round.t = t;
+      const int32_t action = policy->choose(round, rng).action;
+      const auto z = static_cast<size_t>(t / 100) % static_cast<size_t>(o.states);
+      const double mean = truth->mean[static_cast<size_t>(action) * static_cast<size_t>(o.states) + z];
+      policy->observe(round, action, mean + 0.5 * rng.normal(), rng);
+    }
+  });
+  return {{"mode", "mmts"},           {"states", o.states}, {"arms", o.arms},
+          {"particles", o.particles}, {"seconds", seconds}, {"rounds_per_second", kRounds / seconds}};
+}
+
 int run(int argc, char** argv) {
   Options options;
   OptionList list;
@@ -303,6 +336,7 @@ int run(int argc, char** argv) {
   if (options.mode == "decide") out = run_decide(options);
   if (options.mode == "events") out = run_events(options);
   if (options.mode == "rules") out = run_rules(options);
+  if (options.mode == "mmts") out = run_mmts(options);
   out["isa"] = kernels::isa_name(kernels::isa_in_use());
   std::cout << out.dump() << std::endl;
   return 0;

@@ -19,7 +19,7 @@ import processes
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 1800
 ROW_NAMES = ("update z5 vs numpy batched", "update z5 vs numpy per user", "update 1M users", "decide z5 k20 d10", "vw one by one", "vw batches",
-             "rules", "cost")
+             "rules", "mmts 200 particles", "cost")
 
 
 def parse_arguments(arguments):
@@ -106,8 +106,15 @@ class Driver:
         found = self.ours("rules", states=5, arms=20, dimension=10)
         return self.record("rules", found["us"]["mts"], "us/round", isa=found["isa"], us=found["us"])
 
+    def mmts(self):
+        found = self.ours("mmts", states=5, arms=20, particles=200)
+        return self.record("mmts 200 particles", found["rounds_per_second"], "rounds/s", isa=found["isa"], limit=5000)
+
     def cost(self, name, value):
-        """One run of our side at one size; the others are Z = 5, K = 20, d = 10."""
+        """One run of our side at one size; the others are Z = 5, K = 20, d = 10, 200 particles."""
+        if name == "particles":
+            found = self.ours("mmts", states=5, arms=20, particles=value)
+            return self.record("cost", 1e6 / found["rounds_per_second"], "us/round", isa=found["isa"], size=name, value=value)
         sizes = {"states": 5, "arms": 20, "dimension": 10, name: value}
         update = self.ours("update", users=20000, states=sizes["states"], arms=sizes["arms"], repeats=5)
         decide = self.ours("decide", users=1000, repeats=5, **sizes)
@@ -122,7 +129,9 @@ class Driver:
         yield ROW_NAMES[4], lambda: self.vw(ROW_NAMES[4], False)
         yield ROW_NAMES[5], lambda: self.vw(ROW_NAMES[5], True)
         yield "rules", self.rules
-        sizes = {"states": (2, 5, 10, 20, 50), "arms": (5, 20, 80, 320), "dimension": (2, 10, 40, 160)}
+        yield "mmts 200 particles", self.mmts
+        sizes = {"states": (2, 5, 10, 20, 50), "arms": (5, 20, 80, 320), "dimension": (2, 10, 40, 160),
+                 "particles": (50, 200, 1000)}
         for name, values in sizes.items():
             for value in values[:2] if self.options.quick else values:
                 yield "cost", lambda name=name, value=value: self.cost(name, value)
@@ -144,7 +153,8 @@ def measure(options):
 
 
 def columns(path):
-    """The cost rows as gnuplot blocks: size, ns an update, us a decision and update; one block a kind of size."""
+    """The cost rows as gnuplot blocks: size, ns an update (particles: us a round of mmTS), us a decision and
+    update; one block a kind of size."""
     import markdown
     lines, last = [], None
     for record in markdown.read_records(path):
@@ -153,7 +163,7 @@ def columns(path):
         if last not in (None, record["size"]):
             lines.append("\n")
         last = record["size"]
-        lines.append(f"{record['value']} {record['ours']:.3f} {record['decide_us']:.4f}")
+        lines.append(f"{record['value']} {record['ours']:.3f} {record.get('decide_us', 0):.4f}")
     return "\n".join(lines) + "\n"
 
 
