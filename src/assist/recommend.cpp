@@ -48,13 +48,16 @@ int shared_count(const std::vector<std::string>& a, const std::vector<std::strin
 
 RecommendService::State::State(std::shared_ptr<const people::Recommender> r, std::shared_ptr<store::EventStore> s,
                                std::shared_ptr<Explainer> e, std::shared_ptr<const people::LearnedAttributes> attributes,
-                               std::string why_none)
+                               std::shared_ptr<const people::RecommenderBandit> moods)
     : recommender(std::move(r)),
       store(std::move(s)),
       explainer(std::move(e)),
-      no_attributes(std::move(why_none)),
+      no_attributes(cat("[attributes] none were learned: run `", people::kLearnAttributesCommand, "`")),
+      bandit(std::move(moods)),
+      no_moods(cat("[moods] none were learned: run `", people::kLearnBanditCommand, "`")),
       catalogue(recommender, store) {
   if (attributes != nullptr) profile = std::make_unique<const people::CritiqueProfile>(recommender, std::move(attributes));
+  if (bandit != nullptr) uncertain = std::make_shared<const people::UncertainModel>(bandit->model(), bandit->prior());
 }
 
 std::optional<people::UserIndex> RecommendService::State::learned_user(std::string_view user) const {
@@ -129,6 +132,7 @@ std::shared_ptr<const UserState> RecommendService::State::make_user(const std::s
   if (profile != nullptr && !out->critiques.empty()) {
     out->vector = profile->replay(out->learned, out->ratings, out->folded, out->critiques).vector;
   }
+  if (bandit != nullptr) out->mood = people::mood_belief(*recommender, *bandit, out->learned, events);
   return out;
 }
 
@@ -235,10 +239,11 @@ void RecommendService::State::explain(RecommendReply& reply, const RecommendCall
 }
 
 RecommendService::RecommendService(std::shared_ptr<const people::Recommender> recommender, std::shared_ptr<store::EventStore> store,
-                                   std::shared_ptr<Explainer> explainer, std::shared_ptr<const people::LearnedAttributes> attributes) {
+                                   std::shared_ptr<Explainer> explainer, std::shared_ptr<const people::LearnedAttributes> attributes,
+                                   std::shared_ptr<const people::RecommenderBandit> bandit) {
   check(recommender != nullptr, ErrorCode::kInvalidArgument, "[recommend service] no recommender");
-  state_ = std::make_unique<State>(std::move(recommender), std::move(store), std::move(explainer), std::move(attributes),
-                                   cat("[attributes] none were learned: run `", people::kLearnAttributesCommand, "`"));
+  state_ =
+      std::make_unique<State>(std::move(recommender), std::move(store), std::move(explainer), std::move(attributes), std::move(bandit));
 }
 
 std::unique_ptr<RecommendService> RecommendService::open(const Path& recommender_folder, std::shared_ptr<store::EventStore> store,
@@ -254,7 +259,16 @@ std::unique_ptr<RecommendService> RecommendService::open(const Path& recommender
       why_none += cat("; run `", people::kLearnAttributesCommand, "` again");
     }
   }
-  auto out = std::make_unique<RecommendService>(std::move(recommender), std::move(store), std::move(explainer), std::move(attributes));
+  std::shared_ptr<const people::RecommenderBandit> bandit;
+  std::string no_moods;
+  try {
+    bandit = people::RecommenderBandit::load(recommender_folder, *recommender);
+  } catch (const Error& error) {  // lists are served without them
+    no_moods = error.what();
+  }
+  auto out = std::make_unique<RecommendService>(std::move(recommender), std::move(store), std::move(explainer), std::move(attributes),
+                                                std::move(bandit));
+  if (!no_moods.empty()) out->state_->no_moods = std::move(no_moods);
   if (!why_none.empty()) out->state_->no_attributes = std::move(why_none);
   return out;
 }
@@ -269,7 +283,12 @@ RecommendReply RecommendService::recommend(const RecommendCall& call, const Reco
   RecommendReply reply;
   reply.user = call.user;
   reply.model = state_->recommender->version();
-  reply.items = state_->described(state_->rank(*user, call.k, call.exclude_seen));
+  reply.policy = call.policy;
+  if (call.policy == "vector") {
+    reply.items = state_->described(state_->rank(*user, call.k, call.exclude_seen));
+  } else {
+    reply.items = state_->described(state_->decide(call, *user, reply.decision.emplace()));
+  }
   if (callbacks.on_items) callbacks.on_items(reply);
   if (call.because) state_->explain(reply, call, *user, callbacks, std::move(stop));
   return reply;

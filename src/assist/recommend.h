@@ -25,12 +25,14 @@
 
 #include "assist/because.h"
 #include "assist/critique.h"
+#include "assist/moods.h"
 #include "core/file.h"
 #include "store/event_store.h"
 
 namespace attune::people {
 class LearnedAttributes;
 class Recommender;
+class RecommenderBandit;
 }  // namespace attune::people
 
 namespace attune::assist {
@@ -42,6 +44,8 @@ struct RecommendReply {
   std::string model;  ///< version of the learned recommender
   std::vector<RecommendedItem> items;
   BecauseShare because_share;
+  std::string policy;  ///< that chose the list
+  std::optional<ListDecision> decision;  ///< of a latent policy
 };
 
 struct RecommendCall {
@@ -50,6 +54,10 @@ struct RecommendCall {
   bool because = false;
   bool exclude_seen = true;  ///< leave out what the user rated
   uint64_t seed = 0;  ///< of the written reasons: same seed, model and user give the same sentences
+  std::string policy =
+      "vector";  ///< vector = the user's own vector; greedy, latent_ts, latent_ids, latent_ucb (people/bandits/list_policy.h),
+      ///< latent_mmts = a draw of state and personal vector together
+  std::optional<uint64_t> draw_seed;  ///< of a latent policy's choice; nullopt: a fresh one
 };
 
 /// Called on the thread that works (the caller of recommend), never two at a time.
@@ -107,14 +115,17 @@ class RecommendService {
   /// `recommender` must be given. Without a `store` nothing is remembered: only the learned users and items are there, and functions that
   /// write throw kFailedPrecondition. `explainer` may be null.
   RecommendService(std::shared_ptr<const people::Recommender> recommender, std::shared_ptr<store::EventStore> store,
-                   std::shared_ptr<Explainer> explainer = nullptr, std::shared_ptr<const people::LearnedAttributes> attributes = nullptr);
-  /// Loads the learned recommender from its folder, and its attributes if they can be used (`attributes_problem` says why not). Throws
+                   std::shared_ptr<Explainer> explainer = nullptr, std::shared_ptr<const people::LearnedAttributes> attributes = nullptr,
+                   std::shared_ptr<const people::RecommenderBandit> bandit = nullptr);
+  /// Loads the learned recommender from its folder, and its attributes and moods if they can be used (`attributes_problem` and `moods_problem`
+  /// say why not). Throws
   /// kNotFound, kCorruptData, kUnsupported.
   static std::unique_ptr<RecommendService> open(const Path& recommender_folder, std::shared_ptr<store::EventStore> store,
                                                 std::shared_ptr<Explainer> explainer = nullptr);
   ~RecommendService();
 
-  /// The k best items, with reasons if asked. kNotFound for a user who is neither learned nor in the store. `stop` ends the writing of
+  /// The k best items, with reasons if asked. A latent policy's decision is in the log, durable, before it is returned; such a policy without
+  /// moods is kFailedPrecondition. kNotFound for a user who is neither learned nor in the store. `stop` ends the writing of
   /// reasons early with kCancelled. Cost: one fold-in (cached) and a score an item; reasons take seconds.
   RecommendReply recommend(const RecommendCall& call, const RecommendCallbacks& callbacks = {}, std::stop_token stop = {});
 
@@ -163,6 +174,17 @@ class RecommendService {
   CritiqueList critique_list(std::string_view user, std::string_view attribute, int k) const;
   /// Takes a critique back, durable when it returns. kNotFound: no such critique of this user.
   UndoReply undo_critique(std::string_view user, std::string_view event_id);
+
+  // ---- what people are in the mood for (assist/moods.h) ----
+
+  /// Why there are no moods; empty if there are. Without them the functions below throw kFailedPrecondition with this text.
+  std::string moods_problem() const;
+  /// All states with their typical items and genres.
+  MoodList moods() const;
+  /// P(state) now [Z]: a replay of what the user did (people/bandits/user_mood.h). Somebody unknown is believed to be anybody.
+  std::vector<double> belief(std::string_view user) const;
+  /// The same, how it came about (the last `limit` steps, 0 to 1,000), and how well the model fits. kNotFound (user).
+  UserMood user_mood(std::string_view user, int limit) const;
 
   /// Version of the learned recommender.
   const std::string& model_version() const noexcept;

@@ -8,6 +8,8 @@
 
 #include "assist/catalogue_internal.h"
 #include "assist/recommend.h"
+#include "people/bandits/uncertain_model.h"
+#include "people/bandits/user_mood.h"
 #include "people/critique_profile.h"
 #include "people/recommender.h"
 #include "people/taste.h"
@@ -25,6 +27,7 @@ struct UserState {
   std::set<std::string, std::less<>> rated_added;  ///< rated items without factors
   std::set<std::string, std::less<>> dismissed_added;
   people::Taste taste;
+  people::MoodBelief mood;  ///< empty without moods
   int64_t last_event = 0;  ///< sequence of the newest event it was made from; 0 = none
 };
 
@@ -34,6 +37,9 @@ struct RecommendService::State {
   std::shared_ptr<Explainer> explainer;
   std::unique_ptr<const people::CritiqueProfile> profile;  ///< null: no attributes
   std::string no_attributes;  ///< why
+  std::shared_ptr<const people::RecommenderBandit> bandit;  ///< null: no moods
+  std::shared_ptr<const people::UncertainModel> uncertain;  ///< the bandit's model and prior
+  std::string no_moods;  ///< why
   Catalogue catalogue;
 
   std::mutex cache_mutex;
@@ -44,7 +50,7 @@ struct RecommendService::State {
   std::atomic<int64_t> from_template{0};
 
   State(std::shared_ptr<const people::Recommender> r, std::shared_ptr<store::EventStore> s, std::shared_ptr<Explainer> e,
-        std::shared_ptr<const people::LearnedAttributes> attributes, std::string why_none);
+        std::shared_ptr<const people::LearnedAttributes> attributes, std::shared_ptr<const people::RecommenderBandit> moods);
 
   std::optional<people::UserIndex> learned_user(std::string_view user) const;
   /// kNotFound for a user of whom nothing is known, unless `may_be_new`. Another process may have written to the store meanwhile: a state that
@@ -71,6 +77,15 @@ struct RecommendService::State {
 
   /// Mean degree of the user's list after each critique of the word's attribute, with all else as it is now.
   std::vector<TrajectoryStep> trajectory(const UserState& user, const people::WordMeaning& word, int k) const;
+
+  /// kFailedPrecondition saying what to run.
+  const people::RecommenderBandit& moods() const;
+  /// The list of a latent policy, its decision appended to the log.
+  std::vector<Ranked> decide(const RecommendCall& call, const UserState& user, ListDecision& decision) const;
+  struct Lists;
+  Lists latent_lists(const UserState& user, std::span<const double> p, int k, bool exclude_seen) const;
+  std::vector<double> list_means(const std::vector<Ranked>& list) const;
+  std::vector<Ranked> personal_list(const UserState& user, int k, bool exclude_seen, double rounds, ListDecision& decision) const;
 
   /// kFailedPrecondition saying what to run.
   const people::CritiqueProfile& critic() const;

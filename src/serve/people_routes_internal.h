@@ -20,6 +20,10 @@ const std::string& path_id(Call& call);
 OrderedJson item_json(const assist::RecommendedItem& item);
 OrderedJson share_json(const assist::BecauseShare& share);
 
+/// 409 moods_not_learned unless there are moods.
+void need_moods(const assist::RecommendService& service);
+OrderedJson decision_json(const assist::ListDecision& decision);
+
 /// Runs `body`; a full or failing disk is 503, not the client's rate.
 template <class Body>
 decltype(auto) storing(Body&& body) {

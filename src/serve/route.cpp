@@ -32,6 +32,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/users/{id}/attributes", true, true, "What a user wants more and less of, and said.", handle_user_attributes},
     {"POST", "/v1/critique", true, true, "More or less of a word; durable when answered.", handle_critique},
     {"DELETE", "/v1/users/{id}/critiques/{event}", true, true, "Take a critique back.", handle_undo_critique},
+    {"GET", "/v1/states", true, true, "Moods that users move between, with typical items and genres.", handle_states},
+    {"GET", "/v1/users/{id}/belief", true, true, "What a user is in the mood for, and how that came about: ?limit=.", handle_user_belief},
     {"GET", "/*", true, false, "The page and its assets.", handle_page},
 };
 

@@ -105,6 +105,8 @@ void handle_item_attributes(Call& call);
 void handle_user_attributes(Call& call);
 void handle_critique(Call& call);
 void handle_undo_critique(Call& call);
+void handle_states(Call& call);
+void handle_user_belief(Call& call);
 void handle_page(Call& call);
 
 }  // namespace attune::serve

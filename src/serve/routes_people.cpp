@@ -87,15 +87,24 @@ struct RecommendFields {
   bool stream = false;
   bool exclude_seen = true;
   uint64_t seed = 0;
+  std::string policy = "vector";
 
   void describe(OptionList& list) {
+    list.add("policy", policy, "How the list is chosen: by the user's own vector, or by what the user is believed to be in the mood for.")
+        .choices({"vector", "greedy", "latent_ts", "latent_ids", "latent_ucb", "latent_mmts"});
     list.add("k", k, "Items to recommend.").range(1, kMaxListed);
     list.add("because", because, "Say why, in a sentence each; at most 50 items then.");
     list.add("stream", stream, "Send items and reasons as they come.");
     list.add("exclude_seen", exclude_seen, "Leave out what the user rated.");
-    list.add("seed", seed, "Of the written reasons.").range(0, 9007199254740991.0);
+    list.add("seed", seed, "Of the written reasons and of the choice of a latent policy.").range(0, 9007199254740991.0);
   }
 };
+
+/// Adds how the list was chosen.
+void add_decision(OrderedJson& answer, const assist::RecommendReply& reply) {
+  answer["policy"] = reply.policy;
+  if (reply.decision) answer["decision"] = decision_json(*reply.decision);
+}
 
 /// The list first, then the reasons while they are written.
 void stream_recommendation(Call& call, assist::RecommendService& service, const assist::RecommendCall& asked) {
@@ -104,7 +113,9 @@ void stream_recommendation(Call& call, assist::RecommendService& service, const 
   const auto send = [&](const OrderedJson& event) { alive = alive && call.event(dump_json(event)); };
   callbacks.on_items = [&](const assist::RecommendReply& reply) {
     alive = call.start_events();
-    send({{"type", "items"}, {"user", reply.user}, {"model", reply.model}, {"items", items_json(reply.items)}});
+    OrderedJson event = {{"type", "items"}, {"user", reply.user}, {"model", reply.model}, {"items", items_json(reply.items)}};
+    add_decision(event, reply);
+    send(event);
   };
   callbacks.on_delta = [&](std::string_view item, std::string_view text) {
     send({{"type", "because_delta"}, {"item", item}, {"text", text}});
@@ -112,7 +123,7 @@ void stream_recommendation(Call& call, assist::RecommendService& service, const 
   callbacks.on_because = [&](std::string_view item, std::string_view because, assist::BecauseSource source) {
     send({{"type", "because"}, {"item", item}, {"because", because}, {"because_source", source_json(source)}});
   };
-  const auto reply = finding("user", [&] { return service.recommend(asked, callbacks, call.request.stop); });
+  const auto reply = finding("user", [&] { return storing([&] { return service.recommend(asked, callbacks, call.request.stop); }); });
   send({{"type", "done"}, {"because_share", share_json(reply.because_share)}});
   if (alive) call.event("[DONE]");
 }
@@ -139,10 +150,14 @@ void handle_recommend(Call& call) {
   asked.because = fields.because;
   asked.exclude_seen = fields.exclude_seen;
   asked.seed = fields.seed;
+  asked.policy = fields.policy;
+  if (list.get("seed").was_set()) asked.draw_seed = fields.seed;
+  if (fields.policy != "vector") need_moods(service);
   if (fields.stream) return stream_recommendation(call, service, asked);
-  const auto reply = finding("user", [&] { return service.recommend(asked, {}, call.request.stop); });
-  const OrderedJson answer = {
+  const auto reply = finding("user", [&] { return storing([&] { return service.recommend(asked, {}, call.request.stop); }); });
+  OrderedJson answer = {
       {"user", reply.user}, {"model", reply.model}, {"items", items_json(reply.items)}, {"because_share", share_json(reply.because_share)}};
+  add_decision(answer, reply);
   call.send_json(200, dump_json(answer));
 }
 
@@ -167,9 +182,19 @@ void handle_feedback(Call& call) {
   } else if (find_member(body, "value") != nullptr) {
     throw ApiError(400, "'value' belongs to ratings only", "value", "invalid_value");
   }
+  bool belief = false;
+  OptionList extra;
+  extra.add("belief", belief, "Answer with the belief before and after.");
+  read_fields(body, extra);
+  std::vector<double> before;
+  if (belief) {
+    need_moods(service);
+    before = service.belief(event.user);
+  }
   const auto reply = finding("item", [&] { return storing([&] { return service.feedback(event); }); });
   if (!reply.duplicate) call.api.metrics().feedback(event.kind);
-  const OrderedJson answer = {{"event_id", reply.event_id}, {"stored", true}, {"duplicate", reply.duplicate}};
+  OrderedJson answer = {{"event_id", reply.event_id}, {"stored", true}, {"duplicate", reply.duplicate}};
+  if (belief) answer["belief"] = {{"before", before}, {"after", service.belief(event.user)}};
   call.send_json(200, dump_json(answer));
 }
 

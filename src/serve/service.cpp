@@ -79,6 +79,8 @@ void Service::State::load() {
     if (app.people) {
       const std::string problem = app.people->attributes_problem();
       if (!problem.empty()) text += cat(" without attributes (", problem, ")");
+      const std::string no_moods = app.people->moods_problem();
+      if (!no_moods.empty()) text += cat(" without moods (", no_moods, ")");
     }
     text += cat(", loaded in ", std::round(seconds * 10) / 10, " s");
     api.set_ready(std::move(app));

@@ -32,6 +32,7 @@ inline constexpr std::string_view kRating = "rating";  ///< value = rating
 inline constexpr std::string_view kDismiss = "dismiss";  ///< "not for me"; no value
 inline constexpr std::string_view kCritique = "critique";  ///< payload says which attribute and sign
 inline constexpr std::string_view kUndo = "undo";  ///< payload {"event": id}: that critique of the same user no longer counts
+inline constexpr std::string_view kDecision = "decision";  ///< payload: a list that a latent policy showed (people/bandits/decision_event.h)
 inline constexpr std::string_view kChoice = "choice";
 inline constexpr std::string_view kChat = "chat";
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""kill -9 while 16 writers send ratings and critiques: what was acknowledged is there after the restart, once. Standard library only.
+"""kill -9 while 16 writers send ratings and critiques: what was acknowledged is there after the restart, once, and what is
+believed of a user is what it was. Standard library only.
 
 Usage: kill_test.py ATTUNE_BINARY MODEL [KILLS]. Exit code 77 (skipped) if the binary or the model is absent.
 """
@@ -83,7 +84,8 @@ def main():
         subprocess.run([binary, "learn", "ratings", "generated", "--out", learned, "--no-compare"], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
         acknowledged = {f"writer-{w}": [] for w in range(WRITERS)}
-        sent = critiques = 0
+        sent = critiques = beliefs = 0
+        believed = None  # of the user "mood" when the server was killed
         for kill in range(kills + 1):
             begin = time.monotonic()
             process, port = start(binary, model, folder)
@@ -97,6 +99,13 @@ def main():
                 lost = set(events) - set(stored)
                 assert status == 200 and not lost, f"{user} lost {sorted(lost)[:5]}"
                 assert len(stored) == len(set(stored)), f"{user} has events twice"
+            if believed:
+                status, data = call(port, "POST", "/v1/recommend", {"user": "mood", "policy": "greedy", "k": 20})
+                answer = json.loads(data)
+                assert status == 200 and answer["decision"]["belief"] == believed, f"believed {believed} before the kill, then {answer}"
+                trajectory = json.loads(call(port, "GET", "/v1/users/mood/belief")[1])["trajectory"]
+                assert [step["event"] for step in trajectory] == [f"mood-{n}" for n in range(kill)], "the belief is no replay of the log"
+                beliefs += 1
             if kill == kills:
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(timeout=30) == 0, "SIGTERM did not give exit code 0"
@@ -106,7 +115,11 @@ def main():
             for writer in writers:
                 writer.start()
             time.sleep(random.uniform(0.05, 0.8))
+            event = {"user": "mood", "item": items[kill], "kind": "rating", "value": 5, "event_id": f"mood-{kill}", "belief": True}
+            status, data = call(port, "POST", "/v1/feedback", event)
+            assert status == 200, data
             process.kill()
+            believed = json.loads(data)["belief"]["after"]
             process.wait()
             for writer in writers:
                 writer.join()
@@ -115,7 +128,8 @@ def main():
             sent += WRITERS * 1000
     total = sum(map(len, acknowledged.values()))
     assert total > critiques > 0, f"{total} events, {critiques} critiques acknowledged: the test tested nothing"
-    print(f"{kills} kills, {total} acknowledged events ({critiques} critiques), none lost, none twice")
+    assert beliefs == kills, f"{beliefs} beliefs compared, expected {kills}"
+    print(f"{kills} kills, {total} acknowledged events ({critiques} critiques), none lost, none twice; {beliefs} beliefs as before")
     return 0
 
 
