@@ -36,4 +36,16 @@ std::vector<double> distribution(const Json& value, size_t size, const char* nam
   return out;
 }
 
+Rng read_rng(const Json& value, std::string_view what) {
+  list(value, 3, "rng", what);
+  uint64_t parts[3];
+  for (size_t i = 0; i < 3; ++i) {
+    check(value[i].is_number_unsigned(), ErrorCode::kCorruptData, "[", what, "] rng: expected whole numbers of at least 0");
+    parts[i] = value[i].get<uint64_t>();
+  }
+  Rng out(parts[0], parts[1]);
+  out.seek(parts[2]);
+  return out;
+}
+
 }  // namespace attune::people::bandit_json

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/rng.h"
 #include "people/bandits/json_internal.h"
 
 namespace attune::people::bandit_json {
@@ -13,5 +14,7 @@ namespace attune::people::bandit_json {
 Json parse_belief(std::string_view text, const char* kind, int64_t format, std::string_view version);
 /// [size], each at least 0, with a sum within 1e-6 of 1; not divided by it.
 std::vector<double> distribution(const Json& value, size_t size, const char* name, std::string_view what);
+/// [seed, stream, position].
+Rng read_rng(const Json& value, std::string_view what);
 
 }  // namespace attune::people::bandit_json

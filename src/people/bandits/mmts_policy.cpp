@@ -11,7 +11,7 @@
 namespace attune::people {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNames = {"mmts", "mmts-greedy", "mmts-decoupled"};
+constexpr std::array<std::string_view, 4> kNames = {"mmts", "mmts-greedy", "mmts-gibbs", "mmts-decoupled"};
 
 MmtsOptions checked(MmtsOptions options) {
   check(options.rule == "thompson" || options.rule == "greedy", ErrorCode::kInvalidArgument,
@@ -24,16 +24,19 @@ MmtsOptions checked(MmtsOptions options) {
 }  // namespace
 
 void MmtsOptions::describe(OptionList& list) {
-  list.add("belief", belief, "Posterior over state and parameters; decoupled is an approximation.").choices({"particles", "decoupled"});
+  list.add("belief", belief, "Posterior over state and parameters; decoupled is an approximation.")
+      .choices({"particles", "gibbs", "decoupled"});
   list.add("rule", rule, "How the posterior is acted on.").choices({"thompson", "greedy"});
   list.add("propensity_draws", propensity_draws, "Draws that estimate the propensity of a choice; 0 leaves it unknown.").range(0, 1000000);
   particles.describe(list);
+  gibbs.describe(list);
 }
 
 std::unique_ptr<UncertainBelief> make_uncertain_belief(std::shared_ptr<const UncertainModel> uncertain, const MmtsOptions& options) {
   if (options.belief == "particles") return std::make_unique<ParticleBelief>(std::move(uncertain), options.particles);
+  if (options.belief == "gibbs") return std::make_unique<GibbsBelief>(std::move(uncertain), options.gibbs);
   if (options.belief == "decoupled") return std::make_unique<DecoupledBelief>(std::move(uncertain));
-  fail(ErrorCode::kNotFound, "[mmts] belief: expected particles or decoupled, found ", options.belief.substr(0, 100));
+  fail(ErrorCode::kNotFound, "[mmts] belief: expected particles, gibbs or decoupled, found ", options.belief.substr(0, 100));
 }
 
 MmtsPolicy::MmtsPolicy(std::string name, std::unique_ptr<UncertainBelief> belief, MmtsOptions options)
@@ -94,6 +97,7 @@ std::unique_ptr<MmtsPolicy> make_mmts_policy(std::string_view name, std::shared_
     fail(ErrorCode::kNotFound, "[mmts] expected one of ", known, ", found ", name.substr(0, 100));
   }
   if (name == "mmts-greedy") options.rule = "greedy";
+  if (name == "mmts-gibbs") options.belief = "gibbs";
   if (name == "mmts-decoupled") options.belief = "decoupled";
   auto belief = make_uncertain_belief(std::move(uncertain), options);
   return std::make_unique<MmtsPolicy>(std::string(name), std::move(belief), std::move(options));

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/options.h"
+#include "people/bandits/gibbs_belief.h"
 #include "people/bandits/particle_belief.h"
 #include "people/bandits/policy.h"
 #include "people/bandits/uncertain_belief.h"
@@ -21,10 +22,11 @@
 namespace attune::people {
 
 struct MmtsOptions {
-  std::string belief = "particles";  ///< particles or decoupled
+  std::string belief = "particles";  ///< particles, gibbs or decoupled
   std::string rule = "thompson";  ///< thompson or greedy
   int32_t propensity_draws = 0;  ///< more draws of the posterior, for the propensity of thompson; 0: NaN, 0 to 1,000,000
   ParticleOptions particles;
+  GibbsOptions gibbs;
 
   /// Names every field with range and help, those of the belief included.
   void describe(OptionList& list);
@@ -62,7 +64,7 @@ class MmtsPolicy final : public Policy {
   double log_evidence_;
 };
 
-/// mmts, mmts-greedy, mmts-decoupled (approximate).
+/// mmts, mmts-greedy, mmts-gibbs (slow), mmts-decoupled (approximate).
 std::span<const std::string_view> mmts_policy_names() noexcept;
 /// By name; `options` with the fields set that the name stands for. Throws kNotFound listing the known names.
 std::unique_ptr<MmtsPolicy> make_mmts_policy(std::string_view name, std::shared_ptr<const UncertainModel> uncertain,

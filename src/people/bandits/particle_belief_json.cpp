@@ -25,11 +25,6 @@ std::vector<int32_t> whole_numbers(const Json& value, size_t size, int64_t low, 
   return out;
 }
 
-uint64_t unsigned_number(const Json& value, const char* name) {
-  check(value.is_number_unsigned(), ErrorCode::kCorruptData, "[", kWhat, "] ", name, ": expected a whole number of at least 0");
-  return value.get<uint64_t>();
-}
-
 }  // namespace
 
 std::string ParticleBelief::save() const {
@@ -97,9 +92,7 @@ void ParticleBelief::load(std::string_view text) {
   ParticleBelief next(uncertain_, options_);
   next.num_impossible_ = whole(member(json, "num_impossible", kWhat), 0, kMost, "num_impossible", kWhat);
   next.num_resampled_ = whole(member(json, "num_resampled", kWhat), 0, kMost, "num_resampled", kWhat);
-  const Json& rng = list(member(json, "rng", kWhat), 3, "rng", kWhat);
-  next.rng_ = Rng(unsigned_number(rng[0], "rng"), unsigned_number(rng[1], "rng"));
-  next.rng_.seek(unsigned_number(rng[2], "rng"));
+  next.rng_ = read_rng(member(json, "rng", kWhat), kWhat);
   next.start_ = distribution(member(json, "start", kWhat), z_, "start", kWhat);
   next.num_entries_ = whole(member(json, "num_entries", kWhat), 0, kMost / 2, "num_entries", kWhat);
   next.pending_ = number(member(json, "pending", kWhat), "pending", kWhat);

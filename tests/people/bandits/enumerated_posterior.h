@@ -52,12 +52,19 @@ inline double log_polya(const double* alpha, const std::vector<double>& counts) 
 
 inline double log_rewards(const LatentModel& m, const LatentPrior& prior, const std::vector<Step>& steps, const std::vector<size_t>& path) {
   const auto z = static_cast<size_t>(m.num_states);
+  double out = 0;
+  const bool known = prior.mean.empty() && prior.beta.empty() && prior.level_alpha.empty() && prior.theta.empty();
+  std::vector<double> l(z);
+  for (size_t i = 0; i < steps.size() && known; ++i) {
+    m.log_likelihood(steps[i].arm, steps[i].x, steps[i].reward, l);
+    out += l[path[i]];
+  }
+  if (known) return out;
   std::map<size_t, std::vector<const Step*>> cells;  // by (arm, state), by features by state
   for (size_t i = 0; i < steps.size(); ++i) {
     cells[m.by_features() ? path[i] : static_cast<size_t>(steps[i].arm) * z + path[i]].push_back(&steps[i]);
   }
   const double noise = m.noise_sd * m.noise_sd;
-  double out = 0;
   for (const auto& [cell, seen] : cells) {
     const auto n = static_cast<Eigen::Index>(seen.size());
     if (m.reward == RewardKind::kGaussian) {
@@ -67,8 +74,8 @@ inline double log_rewards(const LatentModel& m, const LatentPrior& prior, const 
         const Step& a = *seen[static_cast<size_t>(i)];
         r[i] = a.reward;
         if (!m.by_features()) {
-          mean[i] = prior.mean.empty() ? m.mean[cell] : prior.mean[cell];
-          for (Eigen::Index j = 0; j < n; ++j) covariance(i, j) = (prior.mean.empty() ? 0 : prior.variance[cell]) + (i == j ? noise : 0);
+          mean[i] = prior.mean[cell];
+          for (Eigen::Index j = 0; j < n; ++j) covariance(i, j) = prior.variance[cell] + (i == j ? noise : 0);
           continue;
         }
         const auto d = static_cast<Eigen::Index>(m.d);
@@ -85,8 +92,7 @@ inline double log_rewards(const LatentModel& m, const LatentPrior& prior, const 
     } else if (m.reward == RewardKind::kBernoulli) {
       std::vector<double> counts(2);
       for (const Step* s : seen) ++counts[s->reward == 1 ? 0 : 1];
-      out += prior.beta.empty() ? counts[0] * std::log(m.mean[cell]) + counts[1] * std::log(1 - m.mean[cell])
-                                : log_polya(prior.beta.data() + 2 * cell, counts);
+      out += log_polya(prior.beta.data() + 2 * cell, counts);
     } else {
       std::vector<double> counts(m.levels.size());
       for (const Step* s : seen) ++counts[static_cast<size_t>(m.level_of(s->reward))];
