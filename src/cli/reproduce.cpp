@@ -87,9 +87,9 @@ void register_reproduce(CommandSet& commands) {
   commands.add("reproduce", "Run published claims again: value, interval, and whether the bound holds.", [](CommandSpec& spec) {
     auto& options = spec.options<ReproduceOptions>();
     spec.example("attune reproduce soft-attributes --quick");
-    spec.example("attune reproduce soft-attributes --only C1,C8 --json");
+    spec.example("attune reproduce soft-attributes --only C1 --only C8 --json");
     spec.example("attune reproduce soft-attributes --output runs/soft-attributes");
-    spec.example("attune reproduce latent-bandits --only R1,R3");
+    spec.example("attune reproduce latent-bandits --only R1 --only R3");
     return [&options](const CommandContext& context) { return reproduce(context, options); };
   });
 }

@@ -47,16 +47,16 @@ double mean_of(const std::vector<double>& values) {
 }  // namespace
 
 std::vector<GridKey> tuning_grid(std::string_view baseline) {
-  const GridKey bonus{"bonus", {"0.1", "0.25", "0.5", "1"}};
-  const GridKey linear_bonus{"linear-bonus", {"0.1", "0.25", "0.5", "1"}};
+  const GridKey bonus{"bonus", {"0.05", "0.1", "0.25", "0.5", "1"}};
+  const GridKey linear_bonus{"linear-bonus", {"0.05", "0.1", "0.25", "0.5", "1"}};
   const GridKey discount{"discount", {"0.95", "0.98", "0.99", "0.995", "0.998", "0.9995"}};
   const GridKey window{"window", {"50", "100", "200", "400", "800"}};
   const GridKey theta{"theta-sd", {"0.1", "0.3", "1"}};
-  const GridKey threshold{"cusum-threshold", {"5", "10", "20"}};
+  const GridKey threshold{"cusum-threshold", {"5", "10", "20", "40"}};
   const GridKey explore{"explore", {"0", "0.02", "0.05", "0.1"}};
   const std::map<std::string_view, std::vector<GridKey>> grids = {
       {"ucb1", {bonus}},
-      {"ts", {{"prior-sd", {"0.1", "0.25", "0.5", "1"}}}},
+      {"ts", {{"prior-sd", {"0.1", "0.25", "0.5", "1", "2"}}}},
       {"d-ucb", {bonus, discount}},
       {"d-ts", {discount, {"prior-sd", {"0.1", "0.25", "0.5"}}}},
       {"sw-ucb", {bonus, window}},
@@ -68,8 +68,8 @@ std::vector<GridKey> tuning_grid(std::string_view baseline) {
       {"d-lints", {theta, discount}},
       {"sw-linucb", {linear_bonus, theta, window}},
       {"cd-lints", {theta, threshold, explore}},
-      {"exp3s", {{"exp3-gamma", {"0.02", "0.05", "0.1", "0.2"}}, {"mix", {"0.0001", "0.001", "0.01"}}}},
-      {"exp4s", {{"eta", {"0.02", "0.05", "0.1", "0.2", "0.4"}}, {"mix", {"0.0001", "0.001", "0.01"}}}},
+      {"exp3s", {{"exp3-gamma", {"0.05", "0.1", "0.2", "0.4", "0.8"}}, {"mix", {"0", "0.0001", "0.001", "0.01"}}}},
+      {"exp4s", {{"eta", {"0.02", "0.05", "0.1", "0.2", "0.4", "0.8", "1.6"}}, {"mix", {"0.00001", "0.0001", "0.001", "0.01"}}}},
   };
   const auto found = grids.find(baseline);
   return found != grids.end() ? found->second : std::vector<GridKey>{};

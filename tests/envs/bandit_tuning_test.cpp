@@ -34,7 +34,7 @@ TEST(BanditTuning, TakesTheLeastRegret) {
   given.horizon = 500;
   given.bonus = 8;  // far too much
   const auto tuned = tune_baseline("ucb1", given, problem, 900, 6, two);
-  EXPECT_EQ(tuned.settings, 4);
+  EXPECT_EQ(tuned.settings, 5);
   EXPECT_LT(tuned.regret, tuned.default_regret);
   EXPECT_LT(tuned.options.bonus, 8);
   EXPECT_EQ(tuned.options.horizon, 500);

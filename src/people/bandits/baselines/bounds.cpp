@@ -13,6 +13,12 @@ class RandomPolicy final : public Policy {
     const auto actions = available_actions(round, name());
     return {actions[rng.below(actions.size())], 1.0 / static_cast<double>(actions.size())};
   }
+  bool probabilities(const Round& round, std::span<double> out) override {
+    const auto actions = available_actions(round, name());
+    clear_probabilities(round, name(), out);
+    for (const int32_t a : actions) out[static_cast<size_t>(a)] = 1.0 / static_cast<double>(actions.size());
+    return true;
+  }
   void observe(const Round&, int32_t, double, Rng&) override {}
 };
 

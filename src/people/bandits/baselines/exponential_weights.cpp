@@ -40,6 +40,14 @@ Choice Exp3sPolicy::choose(const Round& round, Rng& rng) {
   return {actions[drawn], p[drawn]};
 }
 
+bool Exp3sPolicy::probabilities(const Round& round, std::span<double> out) {
+  const auto actions = available_actions(round, "exp3s");
+  clear_probabilities(round, "exp3s", out);
+  const auto p = distribution(round, actions);
+  for (size_t n = 0; n < actions.size(); ++n) out[static_cast<size_t>(actions[n])] = p[n];
+  return true;
+}
+
 void Exp3sPolicy::observe(const Round& round, int32_t action, double reward, Rng&) {
   const auto actions = available_actions(round, "exp3s");
   const auto p = distribution(round, actions);
@@ -88,6 +96,13 @@ Choice Exp4sPolicy::choose(const Round& round, Rng& rng) {
   double p = 0;
   for (size_t s = 0; s < experts.size(); ++s) p += experts[s] == action ? weights_[s] : 0;
   return {action, p};
+}
+
+bool Exp4sPolicy::probabilities(const Round& round, std::span<double> out) {
+  const auto experts = advice(round);
+  clear_probabilities(round, "exp4s", out);
+  for (size_t s = 0; s < experts.size(); ++s) out[static_cast<size_t>(experts[s])] += weights_[s];
+  return true;
 }
 
 void Exp4sPolicy::observe(const Round& round, int32_t action, double reward, Rng&) {

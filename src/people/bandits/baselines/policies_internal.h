@@ -25,6 +25,9 @@ struct Recipe {
 
 Forgetting forgetting(const Recipe& recipe, const BaselineOptions& options);
 
+/// Throws kInvalidArgument unless `out` is [num_actions]; fills it with zeros.
+void clear_probabilities(const Round& round, std::string_view policy, std::span<double> out);
+
 /// The actions that may be chosen, rising; throws kInvalidArgument if there is none.
 std::vector<int32_t> available_actions(const Round& round, std::string_view policy);
 
@@ -80,6 +83,7 @@ class Exp3sPolicy final : public Policy {
   std::string_view name() const noexcept override { return "exp3s"; }
   void reset() override;
   Choice choose(const Round& round, Rng& rng) override;
+  bool probabilities(const Round& round, std::span<double> out) override;
   void observe(const Round& round, int32_t action, double reward, Rng& rng) override;
   /// Weights of arms, summing to 1 over those seen.
   const std::map<int32_t, double>& weights() const noexcept { return weights_; }
@@ -101,6 +105,7 @@ class Exp4sPolicy final : public Policy {
   std::string_view name() const noexcept override { return "exp4s"; }
   void reset() override;
   Choice choose(const Round& round, Rng& rng) override;
+  bool probabilities(const Round& round, std::span<double> out) override;
   void observe(const Round& round, int32_t action, double reward, Rng& rng) override;
   std::span<const double> weights() const noexcept { return weights_; }
 

@@ -1,4 +1,5 @@
 // UCB and Thompson sampling on arms, with everything that forgets.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -25,6 +26,12 @@ std::vector<int32_t> available_actions(const Round& round, std::string_view poli
   }
   check(!out.empty(), ErrorCode::kInvalidArgument, "[", policy, "] expected an action to choose from, found none of ", round.num_actions);
   return out;
+}
+
+void clear_probabilities(const Round& round, std::string_view policy, std::span<double> out) {
+  check(out.size() == static_cast<size_t>(round.num_actions), ErrorCode::kInvalidArgument, "[", policy, "] expected room for ",
+        round.num_actions, " probabilities, found ", out.size());
+  std::fill(out.begin(), out.end(), 0.0);
 }
 
 TablePolicy::TablePolicy(Recipe recipe, const BaselineOptions& options, int32_t num_arms)

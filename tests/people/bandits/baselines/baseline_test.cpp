@@ -202,6 +202,17 @@ TEST(Baselines, PropensitiesAreFrequencies) {
       count[static_cast<size_t>(choice.action)] += 1.0 / draws;
       stated[static_cast<size_t>(choice.action)] = choice.propensity;
     }
+    std::vector<double> known(count.size());
+    if (policy.probabilities(round, known)) {
+      for (size_t a = 0; a < count.size(); ++a) {
+        if (count[a] > 0) {
+          EXPECT_DOUBLE_EQ(known[a], stated[a]);
+        }
+      }
+      test::expect_error(ErrorCode::kInvalidArgument, "room for 3", [&] { policy.probabilities(round, std::span(known).first(2)); });
+    } else {
+      EXPECT_EQ(policy.name(), "cd-ucb");
+    }
     for (size_t a = 0; a < count.size(); ++a) EXPECT_NEAR(count[a], stated[a], 4 * std::sqrt(0.25 / draws)) << policy.name() << " " << a;
   };
   const std::vector<uint8_t> available = {1, 1, 1};
