@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/number.h"
 #include "core/rng.h"
 #include "io/csv/csv.h"
 #include "io/safetensors.h"
@@ -25,13 +26,7 @@ constexpr uint64_t kMaxLinesBytes = uint64_t{1} << 31;
 constexpr uint64_t kMaxFactorBytes = uint64_t{1} << 36;
 constexpr const char* kFiles[] = {"factors.safetensors", "users.jsonl", "items.jsonl"};
 
-std::string digest_of(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  const uint64_t hash = fnv1a(bytes);
-  std::string out;
-  for (int shift = 60; shift >= 0; shift -= 4) out.push_back(kDigits[(hash >> shift) & 15]);
-  return out;
-}
+std::string digest_of(std::string_view bytes) { return hex_digits(fnv1a(bytes)); }
 
 std::string_view text_of(const MappedFile& file) { return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}; }
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/number.h"
 #include "core/rng.h"
 #include "io/npy/npy.h"
 #include "people/evaluate.h"
@@ -25,10 +26,7 @@ std::string version_of(const AlsParameters& p) {
   uint64_t hash = fnv1a(bytes(p.item_factors));
   hash = fnv1a(bytes(p.user_factors), hash);
   hash = fnv1a(bytes(p.item_bias), hash);
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out = "als-";
-  for (int shift = 60; shift >= 16; shift -= 4) out.push_back(kDigits[(hash >> shift) & 15]);
-  return out;
+  return cat("als-", hex_digits(hash).substr(0, 12));
 }
 
 void check_sizes(const data::Dataset& dataset, const AlsModel& model) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/number.h"
 #include "core/rng.h"
 #include "io/safetensors.h"
 #include "people/soft_attributes.h"
@@ -23,13 +24,6 @@ constexpr uint64_t kMaxTensorBytes = uint64_t{1} << 32;
 constexpr size_t kMaxAttributes = 100'000;
 constexpr size_t kMaxSenses = 100;  // of a word
 constexpr size_t kMaxTextBytes = 10'000;
-
-std::string hex16(uint64_t value) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (int shift = 60; shift >= 0; shift -= 4) out.push_back(kDigits[(value >> shift) & 15]);
-  return out;
-}
 
 std::string tensor_file(const std::string& digest) { return cat("attributes-", digest, ".safetensors"); }
 
@@ -72,7 +66,7 @@ struct Tensors {
     }
   }
   std::string digest() const {
-    return hex16(fnv1a(text_of(std::as_bytes(std::span(users))), fnv1a(text_of(std::as_bytes(std::span(directions))))));
+    return hex_digits(fnv1a(text_of(std::as_bytes(std::span(users))), fnv1a(text_of(std::as_bytes(std::span(directions))))));
   }
   void write(const Path& path) const {
     io::SafetensorsWriter writer;
