@@ -2,6 +2,7 @@
 #include "kernels/belief.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cmath>
@@ -148,6 +149,43 @@ TEST(BeliefKernels, ExtremesStayFinite) {
     EXPECT_EQ(kernels.update(step, rounds, p.data(), scratch.data()), 1);
     EXPECT_EQ(p, (std::vector<float>{0, 0, 1}));
   }
+}
+
+TEST(BeliefKernels, RowsMayBeFarApart) {
+  constexpr int64_t kFar = 600000000;  // its first number is more than 2^31 from row 0
+  const size_t bytes = (kFar + 1) * 5 * sizeof(float);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) GTEST_SKIP() << "no address space of " << bytes << " bytes";
+  auto* p = static_cast<float*>(memory);
+  const auto mean = uniform_values(20 * 5, 1, -1, 1);
+  const auto phi = distributions(5, 5, 2);
+  const auto start = distributions(3, 5, 4);
+  const std::vector<int64_t> rows = {kFar, 0, 7};
+  const std::vector<int64_t> near = {2, 0, 1};
+  const std::vector<int32_t> arms = {3, 11, 19};
+  const std::vector<float> reward = {0.25f, -1, 2};
+  BeliefStep step;
+  step.num_states = 5;
+  step.table = mean.data();
+  step.precision = 2;
+  step.floor = -600;
+  step.phi = phi.data();
+  std::vector<float> scratch(static_cast<size_t>(belief_scratch(5)));
+  for (const Isa isa : available_isas()) {
+    auto expected = start;
+    for (size_t i = 0; i < 3; ++i) std::copy_n(&start[static_cast<size_t>(near[i]) * 5], 5, p + rows[i] * 5);
+    BeliefRounds rounds;
+    rounds.n = 3;
+    rounds.cells = arms.data();
+    rounds.rewards = reward.data();
+    rounds.rows = near.data();
+    belief_kernels_of(isa).update(step, rounds, expected.data(), scratch.data());
+    rounds.rows = rows.data();
+    belief_kernels_of(isa).update(step, rounds, p, scratch.data());
+    for (size_t i = 0; i < 3; ++i)
+      EXPECT_TRUE(std::equal(p + rows[i] * 5, p + rows[i] * 5 + 5, &expected[static_cast<size_t>(near[i]) * 5]));
+  }
+  munmap(memory, bytes);
 }
 
 TEST(BeliefKernels, MeansAndTheBestOfEachState) {

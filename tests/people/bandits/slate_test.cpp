@@ -121,7 +121,8 @@ double exact_propensity(std::span<const double> p, std::span<const double> means
 }
 
 TEST(SlateTest, ThompsonSlatesHaveExactPropensities) {
-  const LatentModel model = table_model(RewardKind::kBernoulli, 4, 7);
+  LatentModel model = table_model(RewardKind::kBernoulli, 4, 7);
+  for (size_t a = 0; a < 7; ++a) model.mean[a * 4 + 1] = 0.5 * model.mean[a * 4];  // states 0 and 1 have the same order
   const std::vector<double> p = {0.4, 0.3, 0.2, 0.1};
   for (const std::vector<uint8_t>& available : {std::vector<uint8_t>{}, std::vector<uint8_t>{1, 0, 1, 1, 0, 1, 1}}) {
     for (const int32_t k : {1, 3}) {
