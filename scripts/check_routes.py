@@ -182,6 +182,21 @@ class Checks:
         need(after["items"] == before["items"], "the list is not as before after taking the critique back")
         return f"less {self.word}: {high:+.2f} to {low:+.2f}, taken back"
 
+    def moods(self):
+        states = self.client.json("GET", "/v1/states")["data"]
+        need(states and states[0]["items"], "no mood is listed, or without typical items")
+        likely = states[-1]
+        for item in likely["items"][:4]:
+            body = {"user": self.fresh, "item": item["item"], "kind": "rating", "value": 5, "belief": True}
+            moved = self.client.json("POST", "/v1/feedback", body)["belief"]
+        belief = self.client.json("GET", f"/v1/users/{self.fresh}/belief")
+        now = [state["probability"] for state in belief["states"]]
+        need(abs(sum(now) - 1) < 1e-9 and now == moved["after"], f"belief {now}, after the last rating {moved['after']}")
+        for policy in ("greedy", "latent_ts", "latent_ids", "latent_ucb", "latent_mmts"):
+            answer = self.client.json("POST", "/v1/recommend", {"user": self.fresh, "policy": policy, "seed": 1, "k": 5})
+            need(len(answer["items"]) == 5 and answer["decision"]["event"], f"{policy}: {answer}")
+        return f"{len(states)} moods; after 4 ratings {max(now):.2f} for one of them, lists by 5 policies"
+
     def items(self):
         path = "/v1/items/" + self.item
         self.client.json("PUT", path, {"title": "A Film for Checking", "year": 2001, "genres": ["Drama"]})
@@ -264,7 +279,7 @@ def main():
         ("POST /v1/embeddings", checks.embeddings),
         ("POST /tokenize /detokenize", checks.tokenize),
         ("POST /v1/recommend", checks.recommend), ("  with reasons", checks.recommend_because), ("  streaming", checks.recommend_stream),
-        ("POST /v1/feedback", checks.feedback), ("GET attributes", checks.attributes), ("POST /v1/critique", checks.critique), ("PUT GET DELETE /v1/items", checks.items), ("GET DELETE /v1/users", checks.users),
+        ("POST /v1/feedback", checks.feedback), ("GET attributes", checks.attributes), ("POST /v1/critique", checks.critique), ("GET states, belief, policies", checks.moods), ("PUT GET DELETE /v1/items", checks.items), ("GET DELETE /v1/users", checks.users),
         ("GET /metrics", checks.metrics), ("refusals", checks.refusals),
     ):
         begin = time.monotonic()

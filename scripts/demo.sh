@@ -49,6 +49,8 @@ if [ -f "$recommender/model.json" ] && "$attune" recommend --user 196 -k 1 --rec
   note "Already learned: $recommender (remove the folder to learn again)."
   # An earlier version may have learned it without the words that lists are criticised with.
   [ -f "$recommender/attributes.json" ] || "$attune" learn attributes "$ratings" --recommender "$recommender"
+  # Likewise without the moods that users move between.
+  [ -f "$recommender/bandit.json" ] || "$attune" learn bandit --recommender "$recommender"
 else
   "$attune" learn ratings "$ratings" --out "$recommender"
 fi

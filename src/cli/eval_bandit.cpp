@@ -10,10 +10,12 @@
 #include "core/number.h"
 #include "core/thread_pool.h"
 #include "people/bandits/baselines/baseline.h"
+#include "people/bandits/decision_event.h"
 #include "people/bandits/latent_model_files.h"
 #include "people/bandits/latent_policy.h"
 #include "people/bandits/mmts_policy.h"
 #include "people/bandits/off_policy.h"
+#include "store/sqlite_store.h"
 
 namespace attune::cli {
 namespace {
@@ -29,9 +31,16 @@ struct EvalBanditOptions {
   double rho_scale = 1;
   int32_t particles = 200;
   int32_t threads = 0;
+  std::string store;
+  std::string recommender = (home_folder() / "models" / "recommender").string();
 
   void describe(OptionList& list) {
     list.add("log", log, "Log of decisions: JSON lines (docs/formats/bandit_log.md).").positional().required();
+    list.add(
+        "store", store,
+        "Event store of attune serve: its lists by latent policies, joined with the feedback that followed, are written to LOG first. The "
+        "model is that of --recommender then.");
+    list.add("recommender", recommender, "With --store: folder of the recommender that was served.");
     list.add("model", model, "File of the latent model: direct part, misfit, and the policies that need one.").alias("-m");
     list.add("policy", policy,
              "What is evaluated: logged, uniform, a latent policy (mts, greedy, ids, mucb, mts-stationary, cd-mts, mmts, mmts-greedy, "
@@ -141,7 +150,22 @@ void print_table(const CommandContext& context, const EvalBanditOptions& options
   for (const auto& alarm : report.alarms) context.print(cat("ALARM: ", alarm));
 }
 
-int eval_bandit(const CommandContext& context, const EvalBanditOptions& options) {
+/// Writes the log from the store and points the options at the recommender's model and rounds.
+void export_store(const CommandContext& context, EvalBanditOptions& options) {
+  check(std::filesystem::exists(options.store), ErrorCode::kNotFound, "[eval bandit] no event store ", options.store);
+  const auto recommender = people::Recommender::load(options.recommender);
+  const auto bandit = people::RecommenderBandit::load(options.recommender, *recommender);
+  const auto out = people::export_decisions(*recommender, *bandit, *store::open_sqlite_store(options.store));
+  check(out.num_decisions > 0, ErrorCode::kFailedPrecondition, "[eval bandit] ", options.store,
+        " holds no list by a latent policy of model ", bandit->version(), " (", out.num_skipped, " passed over)");
+  write_file_atomic(options.log, out.text);
+  context.note(cat(options.log, ": ", out.num_decisions, " lists, ", out.num_rewards, " with feedback, ", out.num_skipped, " passed over"));
+  options.model = (Path(options.recommender) / cat(bandit->version(), ".json")).string();
+  options.read.time_unit = bandit->round_hours() * 3600;
+}
+
+int eval_bandit(const CommandContext& context, EvalBanditOptions options) {
+  if (!options.store.empty()) export_store(context, options);
   const auto file = people::load_latent_model(options.model);
   const auto log = open_bandit_log(context, options.log, options.read);
   ThreadPool pool(options.threads);
@@ -162,6 +186,7 @@ void register_eval_bandit(CommandSet& commands) {
     auto& options = spec.options<EvalBanditOptions>();
     spec.example("attune eval bandit decisions.jsonl --model models/bandit.json --policy mts");
     spec.example("attune eval bandit decisions.jsonl --policy greedy --clip 20 --json");
+    spec.example("attune eval bandit decisions.jsonl --store state/attune.db --recommender models/recommender --policy greedy");
     return [&options](const CommandContext& context) { return eval_bandit(context, options); };
   });
 }

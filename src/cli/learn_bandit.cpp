@@ -6,6 +6,7 @@
 
 #include "cli/bandit_log.h"
 #include "cli/commands.h"
+#include "cli/moods.h"
 #include "cli/ratings.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -28,9 +29,25 @@ struct LearnBanditOptions {
   int32_t most_states = 8;
   std::string out = (home_folder() / "models" / "bandit.json").string();
   int32_t threads = 0;
+  std::string recommender;
+  people::RecommenderBanditOptions moods;
 
   void describe(OptionList& list) {
-    list.add("log", log, "Log of decisions: JSON lines (docs/formats/bandit_log.md).").positional().required();
+    list.add("log", log, "Log of decisions: JSON lines (docs/formats/bandit_log.md).").positional();
+    list.add(
+        "recommender", recommender,
+        "In the place of a log: folder of a learned recommender. Its users' moods are learned from its factors and saved in it; of the options "
+        "below only --moods to --least-ratings and --seed count then.");
+    list.add("moods", moods.num_states, "Number of moods; 0 = the number from 5 to 20 that held-out users ask for.").range(0, 200);
+    list.add("rho", moods.rho, "Chance that a mood ends in a round; 0 = the likeliest.").range(0, 1);
+    list.add("least_rho", moods.least_rho,
+             "Least rho that is learned: where everybody rated in one sitting, the log shows no mood that ends.")
+        .range(0, 1);
+    list.add("round_hours", moods.round_hours, "Each rating or dismissal is a round; a pause of this length counts as one more.")
+        .range(1e-3, 1e6)
+        .unit("hours");
+    list.add("dismiss_rating", moods.dismiss_rating, "The rating that a dismissal counts as.").range(-1e6, 1e6);
+    list.add("least_ratings", moods.least_ratings, "Users with fewer ratings are not clustered.").range(1, 1e6);
     list.add("out", out, "File of the learned model.").alias("-o");
     read.describe(list);
     learn.describe(list);
@@ -94,9 +111,15 @@ void print_states(const CommandContext& context, const people::LatentModel& mode
 }
 
 int learn_bandit(const CommandContext& context, LearnBanditOptions options) {
+  check(options.log.empty() != options.recommender.empty(), ErrorCode::kInvalidArgument,
+        "[learn bandit] expected either a log or --recommender, found ", options.log.empty() ? "neither" : "both");
+  ThreadPool pool(options.threads);
+  if (!options.recommender.empty()) {
+    options.moods.seed = options.learn.seed;
+    return learn_moods(context, options.recommender, options.moods, pool);
+  }
   const auto log = open_bandit_log(context, options.log, options.read);
   const auto data = log.sequences();
-  ThreadPool pool(options.threads);
   const auto choices = choose_states(context, options, data, pool);
   if (choices.best > 0) options.learn.num_states = choices.best;
   auto learned = people::baum_welch(data, options.learn, nullptr, pool, context.progress);
@@ -164,6 +187,7 @@ void register_learn_bandit(CommandSet& commands) {
                  spec.example("attune learn bandit decisions.jsonl --num-states 5 -o models/bandit.json");
                  spec.example("attune learn bandit decisions.jsonl --choose held_out --reward bernoulli");
                  spec.example("attune learn bandit decisions.jsonl --transition sticky --time-unit 86400 --fractions");
+                 spec.example("attune learn bandit --recommender models/recommender");
                  return [&options](const CommandContext& context) { return learn_bandit(context, options); };
                });
 }

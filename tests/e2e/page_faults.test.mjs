@@ -246,6 +246,6 @@ test("while the model loads the page says so and goes on by itself", async () =>
   ready = true;
   await page.getByText("The model is being loaded.").waitFor({ state: "detached" });
   await page.unroute("**/health");
-  await cards().or(page.getByRole("option")).first().waitFor();
+  await cards().or(page.locator("[role=option]")).first().waitFor();
   noComplaints();
 });

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { critiqueScores } from "./attributes.mjs";
 import { createCritiques } from "./critiques.mjs";
 import { items, makeUsers, profile, rank, reason } from "./data.mjs";
+import { beliefOf, createMoods, kPolicies, moodList } from "./moods.mjs";
 import { Refusal } from "./refusal.mjs";
 
 const kDist = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");
@@ -43,9 +44,19 @@ export function createMock({
   apiKey = null,
   chatOnly = false,
   attributes = true,
+  moods = true,
 } = {}) {
   const failures = [];
-  const state = { chatsStarted: 0, chatsAborted: 0, chatsFinished: 0, feedback: 0, recommendsAborted: 0, critiques: 0, seeds: [] };
+  const state = {
+    chatsStarted: 0,
+    chatsAborted: 0,
+    chatsFinished: 0,
+    feedback: 0,
+    recommendsAborted: 0,
+    critiques: 0,
+    seeds: [],
+    policies: [],
+  };
   const events = new Set();
   const model = { ...kModel, attune: { ...kModel.attune, instruction_tuned: instructionTuned } };
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -64,6 +75,8 @@ export function createMock({
 
   const critiques = createCritiques({ findUser, learned: attributes, state });
 
+  const moodRoutes = createMoods({ findUser, learned: moods });
+
   async function readJson(request) {
     if (!/^application\/json\b/.test(request.headers["content-type"] ?? "")) {
       throw new Refusal(415, "[request] expected content-type application/json");
@@ -78,9 +91,23 @@ export function createMock({
   }
 
   async function recommend(request, response) {
-    const { user: id, k = 10, because = false, stream = false, exclude_seen: excludeSeen = true } = await readJson(request);
+    const {
+      user: id,
+      k = 10,
+      because = false,
+      stream = false,
+      exclude_seen: excludeSeen = true,
+      policy = "vector",
+    } = await readJson(request);
+    if (!kPolicies.includes(policy)) throw new Refusal(400, `[recommend] expected a known policy, found "${policy}"`, null, "policy");
     const user = findUser(String(id));
-    const list = rank(user, k, excludeSeen, critiqueScores(user)).map((item) => ({ ...item, because: null, because_source: null }));
+    state.policies.push(policy);
+    const own = policy === "vector";
+    const decision = own
+      ? {}
+      : { decision: { event: "d1", model: "mock/1", seed: 1, propensity: 1, exact: true, lists: 1, belief: beliefOf(user) } };
+    const ranked = own ? rank(user, k, excludeSeen, critiqueScores(user)) : moodList(user, k, excludeSeen, policy);
+    const list = ranked.map((item) => ({ ...item, because: null, because_source: null }));
     const share = { model: 0, template: 0 };
     const explain = (item, index) => {
       const made = reason(user, item, index);
@@ -94,7 +121,7 @@ export function createMock({
           item.because = made.text;
           item.because_source = made.source;
         });
-      return json(response, 200, { user: id, model: model.id, items: list, because_share: share });
+      return json(response, 200, { user: id, model: model.id, items: list, because_share: share, policy, ...decision });
     }
     let open = true;
     response.on("close", () => {
@@ -105,7 +132,7 @@ export function createMock({
     });
     startEvents(response);
     await sleep(4 * pace);
-    emit(response, { type: "items", user: id, model: model.id, items: list });
+    emit(response, { type: "items", user: id, model: model.id, items: list, policy, ...decision });
     for (let i = 0; because && i < list.length && open; ++i) {
       const made = explain(list[i], i);
       await sleep(5 * pace);
@@ -223,7 +250,7 @@ export function createMock({
     if (key === "GET /mock/state") return json(response, 200, state);
     if (key === "GET /health") return json(response, 200, { status: "ok" });
     if (key === "GET /v1/models") return json(response, 200, { object: "list", data: [model] });
-    if (chatOnly && /^\/v1\/(recommend|feedback|users|items|attributes|critique)/.test(path)) {
+    if (chatOnly && /^\/v1\/(recommend|feedback|users|items|attributes|critique|states)/.test(path)) {
       throw new Refusal(404, "this server has no recommender; start it with --recommender FOLDER", "no_recommender");
     }
     if (key === "POST /v1/recommend") return recommend(request, response);
@@ -236,6 +263,8 @@ export function createMock({
       const found = items.filter((item) => item.title.toLowerCase().includes(query)).slice(0, limit);
       return json(response, 200, { items: found.map(({ quality, ...item }) => item) });
     }
+    const moodAnswer = moodRoutes(request.method, path, url.searchParams);
+    if (moodAnswer !== null) return json(response, 200, moodAnswer);
     const answer = await critiques(request.method, path, url.searchParams, () => readJson(request));
     if (answer !== null) return json(response, 200, answer);
     const user = /^\/v1\/users\/(.+)$/.exec(path)?.[1];

@@ -122,8 +122,16 @@ export async function sendFeedback(user: string, item: string, feedback: Feedbac
 }
 
 /** Ranks for a user and, if asked, writes the reasons one after the other. */
-export async function* streamRecommend(user: string, k: number, because: boolean, signal: AbortSignal): AsyncGenerator<RecommendEvent> {
-  for await (const event of streamJson("/v1/recommend", { user, k, because, stream: true }, signal)) {
+export async function* streamRecommend(
+  user: string,
+  k: number,
+  because: boolean,
+  policy: string,
+  signal: AbortSignal,
+): AsyncGenerator<RecommendEvent> {
+  const body: Json = { user, k, because, stream: true };
+  if (policy !== "vector") body["policy"] = policy;
+  for await (const event of streamJson("/v1/recommend", body, signal)) {
     const item = asText(event["item"]);
     switch (event["type"]) {
       case "items":

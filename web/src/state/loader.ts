@@ -4,7 +4,7 @@ import { ApiError, isAbort } from "../lib/api";
 import { reportError } from "./toasts";
 
 /** A function that loads a user's `fetch` into `target`; null: nobody. Only the last call counts; a guest of whom nothing is known gives null. */
-export function createLoader<T>(target: Signal<T | null>, fetch: (id: string, signal: AbortSignal) => Promise<T>) {
+export function createLoader<T>(target: Signal<T | null>, fetch: (id: string, signal: AbortSignal) => Promise<T | null>) {
   let running: AbortController | null = null;
   return async (id: string | null): Promise<void> => {
     running?.abort();

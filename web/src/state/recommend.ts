@@ -7,6 +7,7 @@ import { compareRanks, describeMoves, type Move } from "../lib/moves";
 import { recall, remember } from "../lib/storage";
 import type { BecauseShare, Item, RankedItem, ReasonSource, RecommendEvent } from "../lib/types";
 import { impact } from "./impact";
+import { loadMood, policyInForce } from "./moods";
 import { loadProfile } from "./profile";
 import { recommends, server, user } from "./session";
 import { reportError, showToast } from "./toasts";
@@ -57,7 +58,7 @@ async function rankAgain(change: Change | null): Promise<void> {
   listState.value = "ranking";
   share.value = null;
   try {
-    for await (const event of streamRecommend(id, kListLength, withReasons.value, controller.signal)) apply(event, change);
+    for await (const event of streamRecommend(id, kListLength, withReasons.value, policyInForce(), controller.signal)) apply(event, change);
     if (running === controller) finish();
   } catch (error) {
     if (isAbort(error) || running !== controller) return;
@@ -144,6 +145,7 @@ async function give(item: Item, feedback: Feedback, cause: string): Promise<bool
     impact.value = null;
     void refresh(cause);
     void loadProfile();
+    void loadMood();
   }
   return true;
 }

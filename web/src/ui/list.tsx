@@ -2,9 +2,11 @@
 // places: positions are read before the change and played back by the Web Animations API, unless less motion is asked for.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { degreeLimit, formatDegree, senseLabel } from "../lib/chart";
+import { kPolicies, type Policy } from "../lib/moods";
 import { counted, formatScore, scoreFractions } from "../lib/format";
 import { attributesState } from "../state/attributes";
 import { impact } from "../state/impact";
+import { choosePolicy, moodsState, policy } from "../state/moods";
 import { profile } from "../state/profile";
 import {
   changeNote,
@@ -260,6 +262,27 @@ function ListBody() {
   }
 }
 
+/** By what the list is chosen. */
+function PolicyChoice() {
+  if (moodsState.value === "absent") return null;
+  const choose = (chosen: Policy) => {
+    choosePolicy(chosen);
+    void refresh(`Chosen by: ${kPolicies.find(({ id }) => id === chosen)?.name.toLowerCase() ?? chosen}.`);
+  };
+  return (
+    <label class="policy">
+      <span>Chosen by</span>
+      <select value={policy.value} onChange={(event) => choose(event.currentTarget.value as Policy)}>
+        {kPolicies.map(({ id, name }) => (
+          <option key={id} value={id}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
 export function ListPanel() {
   const busy = listState.value === "ranking" || listState.value === "writing";
   const learned = profile.value?.numRatings ?? 0;
@@ -277,6 +300,7 @@ export function ListPanel() {
           <span>Write reasons</span>
         </label>
       </div>
+      <PolicyChoice />
       <RateSearch />
       <Steer />
       <ImpactPanel />

@@ -6,6 +6,7 @@ import { eraseMyData, profile } from "../state/profile";
 import { isGuest, pickerOpen, user } from "../state/session";
 import { Dialog } from "./dialog";
 import { BinIcon, StarIcon } from "./icons";
+import { MoodSection } from "./moods";
 import { TasteSection } from "./taste";
 
 function Taste({ title, words, kind }: { title: string; words: string[]; kind: string }) {
@@ -84,6 +85,7 @@ export function ProfilePanel() {
           <Taste title="Favourites" words={known.favourites} kind="favourites" />
         </>
       )}
+      <MoodSection />
       <TasteSection />
       {known !== null && known.ratings.length > 0 && (
         <>
