@@ -327,6 +327,36 @@ TEST(Cli, AttributesAreLearnedAndCriticised) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Cli, MoodsAreLearnedAndListsFollowThem) {
+  const Path folder = std::filesystem::temp_directory_path() / ("attune-cli-moods-" + std::to_string(::getpid()));
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const std::string model = (folder / "model").string();
+  const std::string where = " --recommender " + model + " --store " + (folder / "events.db").string();
+  ASSERT_EQ(run("learn ratings generated --no-compare --no-attributes --no-moods --out " + model).code, 0);
+  const auto none = run("recommend --user 1 --policy latent_ts" + where);
+  EXPECT_EQ(none.code, 1);
+  EXPECT_NE(none.err.find("attune learn bandit --recommender"), std::string::npos) << none.err;
+  ASSERT_EQ(run("learn bandit --moods 5 --recommender " + model).code, 0);
+  const auto seen = run("recommend --json --mood --user 1 -k 3 --policy latent_ts --seed 4" + where);
+  ASSERT_EQ(seen.code, 0) << seen.err;
+  const auto said = lines(seen.out);
+  ASSERT_EQ(said.size(), 2u);
+  EXPECT_EQ(said[0].at("policy"), "latent_ts");
+  EXPECT_EQ(said[0].at("items").size(), 3u);
+  double sum = 0;
+  for (const auto& state : said[1].at("states")) sum += state.at("probability").get<double>();
+  EXPECT_NEAR(sum, 1, 1e-9);
+  EXPECT_EQ(said[1].at("states").size(), 5u);
+  const double propensity = said[0].at("decision").at("propensity").get<double>();
+  EXPECT_GT(propensity, 0);
+  EXPECT_LE(propensity, 1 + 1e-12);
+  EXPECT_EQ(run("recommend --json --mood --user 1 -k 3 --policy latent_ts --seed 4" + where).out, seen.out);
+  EXPECT_NE(run("recommend --user 1 --mood" + where).out.find("in the mood for, after "), std::string::npos);
+  EXPECT_EQ(run("recommend --user 1 --policy best" + where).code, 2);
+  std::filesystem::remove_all(folder);
+}
+
 /// Users of three states with arms 0 to 5 drawn uniformly; propensities times `factor`.
 std::string bandit_log(double factor) {
   Rng rng(7, "bandit_log");
@@ -385,11 +415,10 @@ TEST(Cli, BanditsAreLearnedFromLogsAndEvaluated) {
   EXPECT_NE(halved.at("alarms").dump().find("effective sample size"), std::string::npos) << halved;
   EXPECT_NE(run("eval bandit " + log + " -m " + model).out.find("ALARM: "), std::string::npos);
 
-  for (const std::string& bad :
-       {"eval bandit " + log + " -m " + model + " --policy nonsense", "eval bandit " + log + " -m /absent.json",
-        "eval bandit /absent.jsonl -m " + model, "eval bandit " + log + " -m " + log, "learn bandit /absent.jsonl -o " + model,
-        "learn bandit " + log + " --reward bernoulli -o " + model, "learn bandit " + model + " -o " + model,
-        "learn bandit " + log + " -o /absent/folder/x.json"}) {
+  for (const std::string& bad : {"eval bandit " + log + " -m " + model + " --policy nonsense", "eval bandit " + log + " -m /absent.json",
+                                 "eval bandit /absent.jsonl -m " + model, "eval bandit " + log + " -m " + log,
+                                 "learn bandit /absent.jsonl -o " + model, "learn bandit " + log + " --reward bernoulli -o " + model,
+                                 "learn bandit " + model + " -o " + model, "learn bandit " + log + " -o /absent/folder/x.json"}) {
     const auto result = run(bad);
     EXPECT_EQ(result.code, 1) << bad;
     EXPECT_TRUE(result.out.empty()) << bad;
