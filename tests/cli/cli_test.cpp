@@ -424,7 +424,9 @@ TEST(Cli, BanditsAreLearnedFromLogsAndEvaluated) {
     EXPECT_TRUE(result.out.empty()) << bad;
     EXPECT_NE(result.err.find("attune: "), std::string::npos) << bad;
   }
-  EXPECT_EQ(run("learn bandit").code, 2);
+  const auto nothing = run("learn bandit");
+  EXPECT_EQ(nothing.code, 1);
+  EXPECT_NE(nothing.err.find("either a log or --recommender"), std::string::npos) << nothing.err;
   EXPECT_EQ(run("eval bandit " + log + " --level 2").code, 2);
   std::filesystem::remove_all(folder);
 }
