@@ -44,7 +44,7 @@ struct EvalBanditOptions {
     list.add("model", model, "File of the latent model: direct part, misfit, and the policies that need one.").alias("-m");
     list.add("policy", policy,
              "What is evaluated: logged, uniform, a latent policy (mts, greedy, ids, mucb, mts-stationary, cd-mts, mmts, mmts-greedy, "
-             "mmts-decoupled) or a baseline (ucb1, ts, linucb, ...).");
+             "mmts-gibbs, mmts-decoupled) or a baseline (ucb1, ts, linucb, ...).");
     read.describe(list);
     evaluate.describe(list);
     list.add("rho_scale", rho_scale, "Latent policies: assume that states move this many times as often as the model says.").range(0, 1000);

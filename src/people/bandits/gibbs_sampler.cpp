@@ -9,6 +9,27 @@
 
 namespace attune::people {
 
+void draw_block_parameters(const UncertainModel& u, size_t index, std::span<const double> block, Rng& rng, std::span<double> scratch,
+                           LatentModel& out) {
+  if (u.form() == RewardForm::kLinear) {
+    const auto d = static_cast<size_t>(u.model().d);
+    return linear_draw(block, rng, std::span(out.theta).subspan(index * d, d));
+  }
+  const auto z = static_cast<size_t>(u.num_states());
+  const size_t c = u.model().levels.size();
+  for (size_t s = 0; s < z; ++s) {
+    const size_t cell = index * z + s;
+    if (u.form() == RewardForm::kDirichlet) {
+      const std::span<double> row = std::span(out.level_probability).subspan(cell * c, c);
+      for (size_t k = 0; k < c; ++k) row[k] = u.prior().level_alpha[cell * c + k] + block[s * c + k];
+      draw_dirichlet(row, rng, row);
+      out.mean[cell] = std::inner_product(row.begin(), row.end(), u.model().levels.begin(), 0.0);
+    } else {
+      out.mean[cell] = u.draw_mean(block, static_cast<int32_t>(index), static_cast<int32_t>(s), rng, scratch);
+    }
+  }
+}
+
 GibbsSampler::GibbsSampler(std::shared_ptr<const UncertainModel> uncertain)
     : uncertain_(std::move(uncertain)), z_(static_cast<size_t>(uncertain_->num_states())), parameters_(uncertain_->model()) {
   parameters_.initial.assign(uncertain_->initial().begin(), uncertain_->initial().end());
@@ -77,24 +98,7 @@ void GibbsSampler::draw_parameters(std::span<const double> moves, Rng& rng) {
     }
     parameters_.transition = Transition::dense(u.num_states(), std::move(phi));
   }
-  if (u.form() == RewardForm::kLinear) {
-    const auto d = static_cast<size_t>(u.model().d);
-    for (size_t s = 0; s < z_; ++s) linear_draw(block(s), rng, std::span(parameters_.theta).subspan(s * d, d));
-    return;
-  }
-  if (u.form() == RewardForm::kKnown) return;
-  const size_t c = u.model().levels.size();
-  for (size_t cell = 0; cell < parameters_.mean.size(); ++cell) {
-    const size_t arm = cell / z_;
-    if (u.form() == RewardForm::kDirichlet) {
-      const std::span<double> row = std::span(parameters_.level_probability).subspan(cell * c, c);
-      for (size_t k = 0; k < c; ++k) row[k] = u.prior().level_alpha[cell * c + k] + block(arm)[(cell % z_) * c + k];
-      draw_dirichlet(row, rng, row);
-      parameters_.mean[cell] = std::inner_product(row.begin(), row.end(), u.model().levels.begin(), 0.0);
-    } else {
-      parameters_.mean[cell] = u.draw_mean(block(arm), static_cast<int32_t>(arm), static_cast<int32_t>(cell % z_), rng, scratch_);
-    }
-  }
+  for (size_t i = 0; i < u.num_blocks(); ++i) draw_block_parameters(u, i, block(i), rng, scratch_, parameters_);
 }
 
 void GibbsSampler::start(Rng& rng) {

@@ -72,6 +72,10 @@ class GibbsSampler {
   std::vector<double> scratch_;
 };
 
+/// Draws the reward parameters of block `index` from their posterior into `out`, a model of the same sizes. scratch [scratch_size()].
+void draw_block_parameters(const UncertainModel& uncertain, size_t index, std::span<const double> block, Rng& rng,
+                           std::span<double> scratch, LatentModel& out);
+
 /// Parameters of a model as one JSON object, and back into a model of the same sizes. Throws kCorruptData.
 void save_parameters(const UncertainModel& uncertain, const LatentModel& model, nlohmann::ordered_json& json);
 void load_parameters(const UncertainModel& uncertain, const nlohmann::ordered_json& json, LatentModel& model);

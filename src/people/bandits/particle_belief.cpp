@@ -19,6 +19,11 @@ void ParticleOptions::describe(OptionList& list) {
   list.add("particles", num_particles, "Particles of the belief.").range(1, 1000000);
   list.add("resample_below", resample_below, "Resample when the effective share of the particles is below this; 0 never.").range(0, 1);
   list.add("rejuvenate", rejuvenate, "Last states that a Gibbs sweep revises after resampling.").range(0, 1000);
+  list.add("history", history,
+           "Last states that are redrawn, all particles, by forward filtering and backward sampling when the weights collapse; 0 never.")
+      .range(0, 10000);
+  list.add("redraw_below", redraw_below, "With history: redraw when the effective share of the particles is below this.").range(0, 1);
+  list.add("redraw_sweeps", redraw_sweeps, "Gibbs sweeps of a redraw.").range(1, 1000);
   list.add("particle_seed", seed, "Seed of the belief's own random numbers.");
 }
 
@@ -45,13 +50,22 @@ ParticleBelief::ParticleBelief(std::shared_ptr<const UncertainModel> uncertain, 
         "[particle belief] resample_below: expected 0 to 1, found ", options_.resample_below);
   check(options_.rejuvenate >= 0 && options_.rejuvenate <= 1000, ErrorCode::kInvalidArgument,
         "[particle belief] rejuvenate: expected 0 to 1000, found ", options_.rejuvenate);
+  check(options_.history >= 0 && options_.history <= 10000, ErrorCode::kInvalidArgument,
+        "[particle belief] history: expected 0 to 10000, found ", options_.history);
+  check(options_.redraw_below >= 0 && options_.redraw_below <= 1, ErrorCode::kInvalidArgument,
+        "[particle belief] redraw_below: expected 0 to 1, found ", options_.redraw_below);
+  check(options_.redraw_sweeps >= 1 && options_.redraw_sweeps <= 1000, ErrorCode::kInvalidArgument,
+        "[particle belief] redraw_sweeps: expected 1 to 1000, found ", options_.redraw_sweeps);
   num_ = static_cast<size_t>(options_.num_particles);
   z_ = static_cast<size_t>(u.num_states());
   num_blocks_ = u.num_blocks();
-  window_ = static_cast<size_t>(options_.rejuvenate) + 1;
+  window_ = static_cast<size_t>(std::max(options_.rejuvenate, options_.history)) + 1;
   const size_t of_particle = std::max({num_blocks_, z_, window_, u.transition_known() ? size_t{1} : z_ * z_});
   check(num_ <= kMostPairs / of_particle, ErrorCode::kInvalidArgument, "[particle belief] ", num_, " particles of ", of_particle,
         " numbers are too many, expected at most ", kMostPairs, " in all");
+  const size_t of_entry = std::max({static_cast<size_t>(u.model().d), z_, u.transition_known() ? z_ * z_ : size_t{1}});
+  check(window_ <= kMostPairs / of_entry, ErrorCode::kInvalidArgument, "[particle belief] a history of ", window_, " states of ", of_entry,
+        " numbers is too long, expected at most ", kMostPairs, " in all");
   if (u.transition_known()) matrix_ = u.model().transition.matrix();
   const auto d = static_cast<size_t>(u.model().d);
   entry_features_.resize(window_ * d);
@@ -88,6 +102,7 @@ void ParticleBelief::reset() {
   num_entries_ = 0;
   pending_ = 0;
   num_resampled_ = 0;
+  num_redrawn_ = 0;
 }
 
 // ---- time ------------------------------------------------------------------------------------------------------------------------------
@@ -182,13 +197,19 @@ double ParticleBelief::weigh() {
 
 double ParticleBelief::update(const Observation& observation) {
   prepare_observation(*uncertain_, observation, prepared_);
-  const double evidence = weigh();
+  double evidence = weigh();
+  if (prepared_.possible && !(evidence > 0) && options_.history > 0 && num_entries_ > 0) {
+    redraw();  // other paths may explain it
+    evidence = weigh();
+  }
   if (!(prepared_.possible && evidence > 0)) {
     ++num_impossible_;
     return -std::numeric_limits<double>::infinity();
   }
   for (size_t p = 0; p < num_; ++p) weights_[p] *= totals_[p] / evidence;
-  const bool degenerate = num_effective() < options_.resample_below * static_cast<double>(num_);
+  const double share = num_effective() / static_cast<double>(num_);
+  const bool collapsed = options_.history > 0 && share < options_.redraw_below;
+  const bool degenerate = collapsed || num_effective() < options_.resample_below * static_cast<double>(num_);
   if (degenerate) resample();
   push_entry();
   remember_observation();
@@ -199,7 +220,11 @@ double ParticleBelief::update(const Observation& observation) {
     if (prepared_.learns) learn(p, to, prepared_.seen);
   }
   pending_ = 0;
-  if (degenerate && options_.rejuvenate > 0) rejuvenate();
+  if (collapsed) {
+    redraw();
+  } else if (degenerate && options_.rejuvenate > 0) {
+    rejuvenate();
+  }
   prepared_.seen.features = {};  // the caller's memory
   return std::log(evidence) + prepared_.log_scale;
 }

@@ -7,13 +7,17 @@
 //   weight   *= sum_j q[j],  evidence = sum of weights * sum_j q[j]
 //   resample  systematically if the effective number is below resample_below * P, before states are drawn (the weights do not depend on them)
 //   z        ~ q, moves and statistics of z updated; after resampling one Gibbs sweep over the last `rejuvenate` states of each particle
+//   redraw    if the effective number before resampling is below redraw_below * P: instead of that sweep, every particle's path and statistics
+//            anew by redraw_sweeps Gibbs sweeps with forward filtering and backward sampling over the last `history` states; what lies
+//            before them is kept as the particle has it. Also before giving up on a reward that no particle can explain
 // Known parts of the model (empty fields of the prior) have no statistics and cost nothing. Gaps: known transitions any dt that Transition
 // takes; unknown ones whole rounds up to kMostRounds, each drawn.
 // Statistics are copied on writing, so copies of a particle share what neither has changed; predictive densities are found once a block.
-// Memory: P (blocks touched * block size + Z^2 + window) doubles. No allocation a round once the blocks were grown.
+// Memory: P (blocks touched * block size + Z^2 + window) doubles, window = max(rejuvenate, history) + 1; a redraw ends the sharing of the
+// blocks it touches and costs O(P * redraw_sweeps * (history * Z^2 + parameters drawn)). No allocation a round once the blocks were grown.
 // Deterministic in the seed. One belief, one user, one thread; copies are independent and continue alike.
 // Verified (tests/people/bandits/particle_belief_test.cpp): enumeration with all integrals (10^5 particles, total variation < 0.01), the exact
-// filter for priors of vanishing variance, expectations under resampling and rejuvenation.
+// filter for priors of vanishing variance, expectations under resampling and rejuvenation; redraws against enumeration and after planted collapses (particle_redraw_test.cpp).
 #pragma once
 
 #include <cstdint>
@@ -33,6 +37,9 @@ struct ParticleOptions {
   int32_t num_particles = 200;  ///< P, 1 to 1,000,000
   double resample_below = 0.5;  ///< share of P in [0, 1]; 0: never
   int32_t rejuvenate = 20;  ///< states that a Gibbs sweep revises after resampling, 0 to 1000
+  int32_t history = 0;  ///< states that a redraw covers, 0 (no redraws) to 10,000
+  double redraw_below = 0.05;  ///< share of P in [0, 1]; 0: only for rewards that no particle can explain
+  int32_t redraw_sweeps = 5;  ///< 1 to 1000
   uint64_t seed = 0;
 
   /// Names every field with range and help.
@@ -65,6 +72,8 @@ class ParticleBelief final : public UncertainBelief {
 
   const ParticleOptions& options() const noexcept { return options_; }
   int64_t num_resampled() const noexcept { return num_resampled_; }
+  /// How often all particles were redrawn over the history.
+  int64_t num_redrawn() const noexcept { return num_redrawn_; }
   /// What particle `p` holds in block `index`, for diagnostics and tests.
   std::span<const double> statistics(int32_t p, size_t index) const noexcept { return pool_.at(block_id(static_cast<size_t>(p), index)); }
   std::span<const double> weights() const noexcept { return weights_; }  ///< [P], sum 1
@@ -113,11 +122,23 @@ class ParticleBelief final : public UncertainBelief {
   void count_move(size_t p, int32_t from, int32_t to, double change) noexcept;
   bool move_reward(size_t p, int32_t from, int32_t to, const SeenReward& reward);
 
+  struct Redraw;  ///< room and parameters of a redraw
+  void redraw();
+  void redraw_particle(size_t p, Redraw& room);
+  bool take_history_out(size_t p, Redraw& room);
+  void count_path(size_t p, const Redraw& room, double change) noexcept;
+  void statistics_of_path(Redraw& room);
+  void draw_parameters(size_t p, Redraw& room);
+  bool filter_history(size_t p, Redraw& room);
+  void draw_path(Redraw& room);
+  double move_probability(const Redraw& room, int64_t entry, size_t from, size_t to) const noexcept;
+  void keep_path(size_t p, const Redraw& room);
+
   ParticleOptions options_;
   size_t num_ = 0;  ///< P
   size_t z_ = 0;  ///< Z
   size_t num_blocks_ = 0;  ///< of a particle
-  size_t window_ = 1;  ///< slots: rejuvenate + 1
+  size_t window_ = 1;  ///< slots: max(rejuvenate, history) + 1
   Rng rng_;
 
   std::vector<double> weights_;  ///< [P]
@@ -139,6 +160,7 @@ class ParticleBelief final : public UncertainBelief {
   std::vector<double> matrix_;  ///< [Z, Z] of one round, known transitions
   std::vector<double> gap_matrix_;  ///< [Z, Z] of `pending_` rounds if that is not 1
   int64_t num_resampled_ = 0;
+  int64_t num_redrawn_ = 0;
 
   // Room of a step.
   PreparedObservation prepared_;

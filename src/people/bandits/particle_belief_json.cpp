@@ -34,6 +34,7 @@ std::string ParticleBelief::save() const {
   json["model"] = version();
   json["num_impossible"] = num_impossible_;
   json["num_resampled"] = num_resampled_;
+  if (options_.history > 0) json["num_redrawn"] = num_redrawn_;
   json["rng"] = {rng_.seed(), rng_.stream(), rng_.position()};
   json["start"] = start_;
   json["pending"] = pending_;
@@ -92,6 +93,7 @@ void ParticleBelief::load(std::string_view text) {
   ParticleBelief next(uncertain_, options_);
   next.num_impossible_ = whole(member(json, "num_impossible", kWhat), 0, kMost, "num_impossible", kWhat);
   next.num_resampled_ = whole(member(json, "num_resampled", kWhat), 0, kMost, "num_resampled", kWhat);
+  if (options_.history > 0) next.num_redrawn_ = whole(member(json, "num_redrawn", kWhat), 0, kMost, "num_redrawn", kWhat);
   next.rng_ = read_rng(member(json, "rng", kWhat), kWhat);
   next.start_ = distribution(member(json, "start", kWhat), z_, "start", kWhat);
   next.num_entries_ = whole(member(json, "num_entries", kWhat), 0, kMost / 2, "num_entries", kWhat);
