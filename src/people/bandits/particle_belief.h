@@ -14,10 +14,12 @@
 // takes; unknown ones whole rounds up to kMostRounds, each drawn.
 // Statistics are copied on writing, so copies of a particle share what neither has changed; predictive densities are found once a block.
 // Memory: P (blocks touched * block size + Z^2 + window) doubles, window = max(rejuvenate, history) + 1; a redraw ends the sharing of the
-// blocks it touches and costs O(P * redraw_sweeps * (history * Z^2 + parameters drawn)). No allocation a round once the blocks were grown.
+// blocks it touches and costs O(P * redraw_sweeps * (history * Z^2 + parameters drawn)). No allocation a round
+// once the blocks were grown, but for redraws.
 // Deterministic in the seed. One belief, one user, one thread; copies are independent and continue alike.
 // Verified (tests/people/bandits/particle_belief_test.cpp): enumeration with all integrals (10^5 particles, total variation < 0.01), the exact
-// filter for priors of vanishing variance, expectations under resampling and rejuvenation; redraws against enumeration and after planted collapses (particle_redraw_test.cpp).
+// filter for priors of vanishing variance, expectations under resampling and rejuvenation; redraws against enumeration and after planted
+// collapses (particle_redraw_test.cpp).
 #pragma once
 
 #include <cstdint>
