@@ -116,24 +116,24 @@ void Option::store_number(double value, bool is_integer, std::string_view shown)
   const std::string range = range_text();
   const std::string expected = range.empty() ? std::string("a finite number") : range;
   if (!std::isfinite(value) || (min_ && value < *min_) || (max_ && value > *max_)) refuse(shown, expected);
-  std::visit(Overloaded{
-                 [&](float* v) { *v = static_cast<float>(value); },
-                 [&](double* v) { *v = value; },
-                 [&](bool*) { refuse(shown, "true or false"); },
-                 [&](std::string*) { refuse(shown, "text"); },
-                 [&](std::vector<std::string>*) { refuse(shown, "a list of texts"); },
-                 [&](auto* v) {
-                   using T = std::remove_reference_t<decltype(*v)>;
-                   if (!is_integer && value != std::floor(value)) refuse(shown, "a whole number");
+  std::visit(
+      Overloaded{
+          [&](float* v) { *v = static_cast<float>(value); },
+          [&](double* v) { *v = value; },
+          [&](bool*) { refuse(shown, "true or false"); },
+          [&](std::string*) { refuse(shown, "text"); },
+          [&](std::vector<std::string>*) { refuse(shown, "a list of texts"); },
+          [&](auto* v) {
+            using T = std::remove_reference_t<decltype(*v)>;
+            if (!is_integer && value != std::floor(value)) refuse(shown, "a whole number");
                    // 2^64 and 2^63 as doubles are exact; values at or above them would wrap.
-                   if (value < static_cast<double>(std::numeric_limits<T>::min()) ||
-                       value >= std::ldexp(1.0, std::numeric_limits<T>::digits)) {
-                     refuse(shown, "a smaller whole number");
-                   }
-                   *v = static_cast<T>(value);
-                 },
-             },
-             field_);
+            if (value < static_cast<double>(std::numeric_limits<T>::min()) || value >= std::ldexp(1.0, std::numeric_limits<T>::digits)) {
+              refuse(shown, "a smaller whole number");
+            }
+            *v = static_cast<T>(value);
+          },
+      },
+      field_);
   was_set_ = true;
 }
 
@@ -215,6 +215,10 @@ void OptionList::read_environment() {
     if (option->was_set() || option->is_positional()) continue;
     if (const char* value = std::getenv(option->env().c_str()); value != nullptr) option->set_text(value);
   }
+}
+
+void OptionList::check_values() {
+  for (const auto& option : options_) option->set_text(option->value_text());
 }
 
 std::string OptionList::markdown() const {

@@ -94,6 +94,8 @@ class OptionList {
   Option& get(std::string_view name) const;
   /// Reads the environment variable of each option that was not set yet.
   void read_environment();
+  /// Checks every field as if its present value had been given as text: kInvalidArgument naming the option.
+  void check_values();
   /// A Markdown table: option, default, range, help. What docs/cli.md is made of.
   std::string markdown() const;
 
@@ -101,5 +103,13 @@ class OptionList {
   Option& add_option(std::string name, Option::Field field, std::string help);
   std::vector<std::unique_ptr<Option>> options_;
 };
+
+/// Throws kInvalidArgument naming the first field of `options` outside the range or choices that its describe() gives it.
+template <class Options>
+void check_option_ranges(Options options) {
+  OptionList list;
+  options.describe(list);
+  list.check_values();
+}
 
 }  // namespace attune

@@ -158,11 +158,7 @@ void LatentBanditOptions::describe(OptionList& list) {
 }
 
 void LatentBanditOptions::check_ranges() const {
-  LatentBanditOptions copy = *this, probe;
-  OptionList from, to;
-  copy.describe(from);
-  probe.describe(to);
-  for (const auto& option : from.options()) to.get(option->name()).set_text(option->value_text());
+  check_option_ranges(*this);
   check(d > 0 || num_states <= num_arms, ErrorCode::kInvalidArgument,
         "[latent bandit] expected an arm for every state to be best in, found ", num_arms, " arms and ", num_states, " states");
 }

@@ -182,13 +182,7 @@ void SuperuserOptions::describe(OptionList& list) {
   list.add("seed", seed, "Seed of factors, halves and clusters.");
 }
 
-void SuperuserOptions::check_ranges() const {
-  SuperuserOptions copy = *this, probe;
-  OptionList from, to;
-  copy.describe(from);
-  probe.describe(to);
-  for (const auto& option : from.options()) to.get(option->name()).set_text(option->value_text());
-}
+void SuperuserOptions::check_ranges() const { check_option_ranges(*this); }
 
 double SuperuserWorld::mean_reward(int32_t user, int32_t item) const noexcept {
   const double rating = mean + dot(row(users, user, options.rank), row(items, item, options.rank));

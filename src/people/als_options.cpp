@@ -121,15 +121,7 @@ void AlsOptions::describe(OptionList& list) {
   list.add("seed", seed, "Seed of the random start.");
 }
 
-void AlsOptions::check_ranges() const {
-  AlsOptions copy = *this;
-  AlsOptions probe;
-  OptionList from;
-  OptionList to;
-  copy.describe(from);
-  probe.describe(to);
-  for (const auto& option : from.options()) to.get(option->name()).set_text(option->value_text());
-}
+void AlsOptions::check_ranges() const { check_option_ranges(*this); }
 
 AlsOptions als_preset(std::string_view name) {
   AlsOptions out;

@@ -53,16 +53,6 @@ float dot(const float* a, const float* b, int d) {
 /// 1 / (1 + exp(x)): the share of the pair's gradient.
 float wrongness(float x) { return 1 / (1 + std::exp(x)); }
 
-void check_options(const BprOptions& options) {
-  BprOptions copy = options;
-  BprOptions probe;
-  OptionList from;
-  OptionList to;
-  copy.describe(from);
-  probe.describe(to);
-  for (const auto& option : from.options()) to.get(option->name()).set_text(option->value_text());
-}
-
 }  // namespace
 
 void BprOptions::describe(OptionList& list) {
@@ -79,7 +69,7 @@ void BprOptions::describe(OptionList& list) {
 
 BprRanker::BprRanker(std::span<const data::Interaction> ratings, int32_t num_users, int32_t num_items, const BprOptions& options)
     : options_(options) {
-  check_options(options);
+  check_option_ranges(options);
   check(num_users > 0 && num_items > 1, ErrorCode::kInvalidArgument, "[bpr] ", num_users, " users and ", num_items,
         " items, expected at least one user and two items");
   const Chosen chosen(ratings, num_users, num_items, options.threshold);

@@ -284,10 +284,7 @@ void CavOptions::describe(OptionList& list) {
 }
 
 void CavOptions::check_ranges() const {
-  CavOptions copy = *this;
-  OptionList list;
-  copy.describe(list);
-  for (const auto& option : list.options()) option->set_text(option->value_text());
+  check_option_ranges(*this);
   check(c_min <= c_max, ErrorCode::kInvalidArgument, "[cav] c_min ", c_min, " is above c_max ", c_max);
 }
 

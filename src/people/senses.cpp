@@ -221,10 +221,7 @@ void SenseOptions::describe(OptionList& list) {
 }
 
 void SenseOptions::check_ranges() const {
-  SenseOptions copy = *this;
-  OptionList list;
-  copy.describe(list);
-  for (const auto& option : list.options()) option->set_text(option->value_text());
+  check_option_ranges(*this);
   cav.check_ranges();
   check(cav.mode != "binary", ErrorCode::kInvalidArgument, "[senses] mode is binary, expected a mode on pairs");
 }

@@ -19,7 +19,8 @@ namespace {
 
 TEST(Error, TrailStandsInFront) {
   try {
-    with_context("loading model", [] { with_context("tensor blk.0", [] { fail(ErrorCode::kCorruptData, "[gguf] size is ", 3, ", expected ", 4); }); });
+    with_context("loading model",
+                 [] { with_context("tensor blk.0", [] { fail(ErrorCode::kCorruptData, "[gguf] size is ", 3, ", expected ", 4); }); });
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "loading model: tensor blk.0: [gguf] size is 3, expected 4");
@@ -70,7 +71,12 @@ class FileTest : public ::testing::Test {
 TEST_F(FileTest, AtomicWriteAppearsWholeOrNotAtAll) {
   const Path path = folder_ / "a";
   write_file_atomic(path, "old");
-  EXPECT_THROW(write_file_atomic(path, [](AtomicFile& file) { file.write("half"); fail(ErrorCode::kInternal, "planted"); }), Error);
+  EXPECT_THROW(write_file_atomic(path,
+                                 [](AtomicFile& file) {
+                                   file.write("half");
+                                   fail(ErrorCode::kInternal, "planted");
+                                 }),
+               Error);
   EXPECT_EQ(read_file(path), "old");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
   write_file_atomic(path, std::string(3 << 20, 'x'));
@@ -140,6 +146,35 @@ TEST(Options, ParseCheckAndDocument) {
   EXPECT_THROW(list.get("absent"), Error);
   EXPECT_EQ(sample.top_k, 5);
   EXPECT_NE(list.markdown().find("| `--temperature`, `--temp` | `0.5` | 0 to 100 |"), std::string::npos) << list.markdown();
+}
+
+struct RangedOptions {
+  double share = 0.5;
+  std::string kind = "a";
+  std::vector<std::string> names = {"x", "y"};
+  void describe(OptionList& list) {
+    list.add("share", share, "").range(0, 1);
+    list.add("kind", kind, "").choices({"a", "b"});
+    list.add("names", names, "");
+  }
+};
+
+TEST(Options, RangesOfAStructAreChecked) {
+  EXPECT_NO_THROW(check_option_ranges(RangedOptions{}));
+  for (const double share : {-0.1, 1.5, static_cast<double>(NAN), static_cast<double>(INFINITY)}) {
+    RangedOptions bad;
+    bad.share = share;
+    EXPECT_THROW(check_option_ranges(bad), Error) << share;
+  }
+  RangedOptions bad;
+  bad.kind = "c";
+  try {
+    check_option_ranges(bad);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_NE(std::string(error.what()).find("kind"), std::string::npos);
+  }
 }
 
 TEST(Registry, UnknownNameListsTheKnown) {

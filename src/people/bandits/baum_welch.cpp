@@ -124,10 +124,7 @@ void advance(const Problem& problem, const BaumWelchOptions& options, int32_t un
 }
 
 void check_options(const BaumWelchOptions& options, const LatentModel* start) {
-  BaumWelchOptions copy = options;
-  OptionList list;
-  copy.describe(list);
-  for (const auto& option : list.options()) option->set_text(option->value_text());  // in range
+  check_option_ranges(options);
   const bool everything = options.learn_initial && options.learn_transition && options.learn_means && options.learn_noise;
   check(start != nullptr || everything, ErrorCode::kInvalidArgument, "[baum_welch] a part that is not learned needs a model to start from");
 }

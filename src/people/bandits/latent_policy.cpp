@@ -26,9 +26,7 @@ std::shared_ptr<const LatentModel> moved(std::shared_ptr<const LatentModel> mode
 
 /// Each field against the range that describe() gives it.
 LatentPolicyOptions checked(LatentPolicyOptions options) {
-  OptionList list;
-  options.describe(list);
-  for (const auto& option : list.options()) option->set_text(option->value_text());
+  check_option_ranges(options);
   return options;
 }
 

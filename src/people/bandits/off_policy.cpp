@@ -337,10 +337,7 @@ void raise_alarms(OffPolicyReport& report) {
 }
 
 void check_fit(const BanditLog& log, const LatentModel& model, const OffPolicyOptions& options) {
-  OffPolicyOptions copy = options;
-  OptionList list;
-  copy.describe(list);
-  for (const auto& option : list.options()) option->set_text(option->value_text());  // in range
+  check_option_ranges(options);
   check(model.by_features() ? model.d == log.d : log.num_arms > 0 && log.num_arms <= model.num_arms, ErrorCode::kInvalidArgument,
         "[off-policy] the model has ", model.num_arms, " arms and ", model.d, " features, the log ", log.num_arms, " and ", log.d);
   int64_t used = 0;

@@ -295,11 +295,7 @@ LatentPrior prior_of(const Fit& fit, const LatentModel& model) {
 LearnedBandit learn_recommender_bandit(const Recommender& recommender, const RecommenderBanditOptions& options, const std::string& created,
                                        ThreadPool& pool, ProgressSink& progress) {
   {
-    RecommenderBanditOptions copy = options, probe;
-    OptionList from, to;
-    copy.describe(from);
-    probe.describe(to);
-    for (const auto& option : from.options()) to.get(option->name()).set_text(option->value_text());
+    check_option_ranges(options);
   }
   const AlsParameters& p = recommender.model().parameters();
   LearnedBandit out;

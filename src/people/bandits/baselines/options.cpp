@@ -46,11 +46,7 @@ void BaselineOptions::describe(OptionList& list) {
 }
 
 void BaselineOptions::check_ranges() const {
-  BaselineOptions copy = *this, probe;
-  OptionList from, to;
-  copy.describe(from);
-  probe.describe(to);
-  for (const auto& option : from.options()) to.get(option->name()).set_text(option->value_text());
+  check_option_ranges(*this);
   check(reward_low < reward_high, ErrorCode::kInvalidArgument, "[baselines] expected reward-low below reward-high, found ", reward_low,
         " and ", reward_high);
   check(halves_window % 2 == 0, ErrorCode::kInvalidArgument, "[baselines] expected an even halves-window, found ", halves_window);
